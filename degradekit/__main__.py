@@ -1,0 +1,5 @@
+"""``python -m degradekit``."""
+
+from degradekit.cli import main
+
+main()

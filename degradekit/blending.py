@@ -1,0 +1,38 @@
+"""How one layer lies over another, in sRGB values as image editors do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from degradekit.photo import Image, Mask
+
+
+def addition(below: Image, layer: Image) -> Image:
+    """min(B + L, 1)."""
+    summed: Image = np.minimum(below + layer, np.float32(1))
+    return summed
+
+
+def lighten_only(below: Image, layer: Image) -> Image:
+    """max(B, L)."""
+    return np.maximum(below, layer)
+
+
+def screen(below: Image, layer: Image) -> Image:
+    """1 - (1 - B)(1 - L)."""
+    return 1 - (1 - below) * (1 - layer)
+
+
+#: The three modes Wan et al. (CVPR 2020) name for laying scratch textures over a photograph.
+MODES: Mapping[str, Callable[[Image, Image], Image]] = {
+    "addition": addition,
+    "lighten_only": lighten_only,
+    "screen": screen,
+}
+
+
+def over(below: Image, layer: Image, alpha: Mask) -> Image:
+    """``layer`` laid over ``below`` with opacity ``alpha`` (H, W)."""
+    return below + alpha[..., None] * (layer - below)

@@ -1,0 +1,71 @@
+"""Random open curves and their antialiased drawing; scratches and hairs are made of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from degradekit.fields import Field
+
+#: Dots drawn at a time, so that memory stays bounded whatever the picture's size.
+BATCH = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Dots:
+    """Dots along curves, all arrays of one length: centres and radii in pixels, weight 1 = opaque."""
+
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    radius: NDArray[np.float32]
+    weight: NDArray[np.float32]
+
+    @staticmethod
+    def join(parts: list[Dots]) -> Dots:
+        """All dots of ``parts``."""
+        if not parts:
+            nothing = np.zeros(0, np.float32)
+            return Dots(nothing, nothing, nothing, nothing)
+        names = ("x", "y", "radius", "weight")
+        return Dots(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def profile(count: int, knots: int, rng: Generator) -> NDArray[np.float32]:
+    """Smooth random values around 0, unit variance at the knots, along ``count`` points."""
+    values = rng.standard_normal(knots + 1)
+    return np.interp(np.linspace(0, knots, count), np.arange(knots + 1), values).astype(np.float32)
+
+
+def draw(shape: tuple[int, int], dots: Dots) -> Field:
+    """Coverage in [0, 1] of antialiased discs; where discs overlap their weights add, up to 1.
+
+    A disc thinner than a pixel covers its pixel in part, so hairlines fade instead of vanishing.
+    """
+    total = np.zeros(shape[0] * shape[1], dtype=np.float32)
+    reaches = np.ceil(np.maximum(dots.radius, 0.5) + 0.5).astype(np.int64)
+    for reach in np.unique(reaches):
+        chosen = np.flatnonzero(reaches == reach)
+        batch = max(1, BATCH // int(2 * reach + 1) ** 2)
+        for start in range(0, len(chosen), batch):
+            _add(total, shape, dots, chosen[start : start + batch], int(reach))
+    return np.minimum(total, 1).reshape(shape)
+
+
+def _add(total: Field, shape: tuple[int, int], dots: Dots, chosen: NDArray[np.int64], reach: int) -> None:
+    height, width = shape
+    span = np.arange(-reach, reach + 1)
+    # A radius under half a pixel is drawn as half a pixel with less weight: the same covered width.
+    true_radius = dots.radius[chosen][:, None, None]
+    radius = np.maximum(true_radius, 0.5)
+    weight = dots.weight[chosen][:, None, None] * np.minimum(true_radius / 0.5, 1)
+    column = np.floor(dots.x[chosen]).astype(np.int64)[:, None, None] + span[None, None, :]
+    row = np.floor(dots.y[chosen]).astype(np.int64)[:, None, None] + span[None, :, None]
+    distance = np.hypot(
+        column - dots.x[chosen][:, None, None], row - dots.y[chosen][:, None, None], dtype=np.float32
+    )
+    cover = np.clip(radius + 0.5 - distance, 0, 1) * weight
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (cover > 0)
+    np.add.at(total, (row * width + column)[inside], cover[inside])

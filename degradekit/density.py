@@ -1,0 +1,36 @@
+"""sRGB, linear light and optical density: D = -log10(reflectance)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from degradekit.photo import Image
+
+#: Reflectance added before the logarithm, so that black has density 2.7 (a good glossy print's) and the
+#: conversion is its own inverse for every pixel.
+FLARE = np.float32(0.002)
+
+
+def to_linear(image: Image) -> Image:
+    """sRGB-encoded values in [0, 1] to linear light (IEC 61966-2-1)."""
+    low = image * np.float32(1 / 12.92)
+    high = cv2.pow((image + np.float32(0.055)) * np.float32(1 / 1.055), 2.4)
+    return np.where(image <= 0.04045, low, high).astype(np.float32)
+
+
+def to_srgb(linear: Image) -> Image:
+    """Linear light to sRGB-encoded values, clipped to [0, 1] (IEC 61966-2-1)."""
+    clipped = np.clip(linear, 0, 1)
+    high = cv2.pow(clipped, 1 / 2.4) * np.float32(1.055) - np.float32(0.055)
+    return np.where(clipped <= 0.0031308, clipped * np.float32(12.92), high).astype(np.float32)
+
+
+def to_density(image: Image) -> Image:
+    """sRGB-encoded values to optical density per channel; paper white is 0."""
+    return np.asarray(cv2.log(to_linear(image) + FLARE) * np.float32(-1 / np.log(10)), dtype=np.float32)
+
+
+def from_density(density: Image) -> Image:
+    """Optical density per channel back to sRGB-encoded values in [0, 1]."""
+    return to_srgb(np.asarray(cv2.exp(density * np.float32(-np.log(10))), dtype=np.float32) - FLARE)

@@ -1,0 +1,150 @@
+"""Every degradation: one function each, found by scanning this folder.
+
+An op is ``(Photo, Generator, *, scalars) -> Photo``. Its name is the function's name; each scalar is
+``Annotated`` with its bounds and unit once, and validation, documentation and tests read that.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+
+from numpy.random import Generator
+
+from degradekit.errors import RecipeError, unknown
+from degradekit.photo import Photo
+from degradekit.randomness import Distribution, Scalar
+
+OpFunction: TypeAlias = Callable[..., Photo]
+Function = TypeVar("Function", bound=OpFunction)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The closed interval a number lies in, and its unit ("mm", "um", "px", "1" for a plain number)."""
+
+    low: float
+    high: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One scalar of an op: a number with ``bounds``, or a word out of ``choices``."""
+
+    name: str
+    default: Scalar
+    bounds: Bounds | None
+    choices: tuple[str, ...] = ()
+    whole: bool = False
+
+    @property
+    def rule(self) -> str:
+        """What a value has to be, in words."""
+        if self.bounds is None:
+            return "one of " + ", ".join(self.choices)
+        kind = "a whole number" if self.whole else "a number"
+        unit = "" if self.bounds.unit == "1" else f" {self.bounds.unit}"
+        return f"{kind} in [{self.bounds.low:g}, {self.bounds.high:g}]{unit}"
+
+    def accepts(self, value: Scalar) -> bool:
+        """Whether ``value`` keeps the rule."""
+        if self.bounds is None:
+            return value in self.choices
+        if isinstance(value, bool | str) or (self.whole and not isinstance(value, int)):
+            return False
+        return self.bounds.low <= value <= self.bounds.high
+
+    def extremes(self) -> tuple[Scalar, ...]:
+        """Both ends of the bounds, or every choice."""
+        if self.bounds is None:
+            return self.choices
+        ends = (self.bounds.low, self.bounds.high)
+        return tuple(int(end) for end in ends) if self.whole else ends
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """A registered op and what is known of it.
+
+    ``masks``: the defect classes it may add to. ``neutral``: the values at which it changes nothing;
+    None where it has no such setting (``why_never_neutral`` says why). ``source``: paper, or "our choice".
+    """
+
+    name: str
+    family: str
+    function: OpFunction
+    parameters: Mapping[str, Parameter]
+    masks: tuple[str, ...]
+    neutral: Mapping[str, Scalar] | None
+    summary: str
+
+    def __call__(self, photo: Photo, rng: Generator, **values: Scalar) -> Photo:
+        """Apply the op."""
+        return self.function(photo, rng, **values)
+
+    def check(self, name: str, values: Distribution) -> None:
+        """Raise RecipeError unless ``name`` is a parameter and every value it may take is within bounds."""
+        if name not in self.parameters:
+            raise RecipeError(f"{self.name}: {unknown('parameter', name, self.parameters)}")
+        parameter = self.parameters[name]
+        for value in values.extremes():
+            if not parameter.accepts(value):
+                raise RecipeError(f"{self.name}: {name} is {parameter.rule}, got {value!r}")
+
+
+OPS: dict[str, Op] = {}
+
+
+def op(
+    *, masks: tuple[str, ...] = (), neutral: Mapping[str, Scalar] | None
+) -> Callable[[Function], Function]:
+    """Register the decorated function as an op; see ``Op`` for the arguments."""
+
+    def register(function: Function) -> Function:
+        name = function.__name__
+        if name in OPS:
+            raise ValueError(f"two ops are called '{name}'")
+        summary = (inspect.getdoc(function) or "").splitlines()[0]
+        family = function.__module__.rpartition(".")[2]
+        OPS[name] = Op(name, family, function, _parameters(function), masks, neutral, summary)
+        return function
+
+    return register
+
+
+def find(name: str) -> Op:
+    """The op of that name.
+
+    Raises:
+        RecipeError: there is none; the message offers the nearest name.
+    """
+    if name not in OPS:
+        raise RecipeError(unknown("op", name, OPS))
+    return OPS[name]
+
+
+def _parameters(function: OpFunction) -> dict[str, Parameter]:
+    hints = get_type_hints(function, include_extras=True)
+    found = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            found[name] = _parameter(name, parameter.default, hints[name])
+    return found
+
+
+def _parameter(name: str, default: Scalar, hint: Any) -> Parameter:
+    if get_origin(hint) is Literal:
+        return Parameter(name, default, None, choices=get_args(hint))
+    if get_origin(hint) is Annotated:
+        kind, bounds = get_args(hint)
+        return Parameter(name, default, bounds, whole=kind is int)
+    raise TypeError(f"op parameter {name} needs Annotated[..., Bounds] or Literal, got {hint}")
+
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

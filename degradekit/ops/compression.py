@@ -1,0 +1,50 @@
+"""Lossy coding of the scan."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+
+from degradekit.imagefiles import as_float, quantise
+from degradekit.ops import Bounds, op
+from degradekit.photo import Photo
+
+SUBSAMPLING = {
+    "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    "4:2:2": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
+    "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+}
+#: The format's own limit on either side.
+LARGEST_SIDE = 65_535
+
+
+@op(neutral=None)  # Even quality 100 rounds to 8 bits and quantises the transform.
+def jpeg(
+    photo: Photo,
+    rng: Generator,
+    *,
+    quality: Annotated[int, Bounds(1, 100, "1")] = 75,
+    subsampling: Literal["4:4:4", "4:2:2", "4:2:0"] = "4:2:0",
+) -> Photo:
+    """Blocks and ringing of one JPEG save at ``quality`` (libjpeg's scale) with chroma ``subsampling``.
+
+    Source: ITU-T T.81, through OpenCV's libjpeg-turbo.
+
+    Raises:
+        ValueError: a side is over 65,535 pixels, more than JPEG can hold.
+    """
+    if max(photo.height, photo.width) > LARGEST_SIDE:
+        raise ValueError(f"jpeg: sides are at most {LARGEST_SIDE} px, got {photo.width}x{photo.height}")
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        SUBSAMPLING[subsampling],
+    ]
+    # Channel order is reversed both ways, as OpenCV expects blue first.
+    _, data = cv2.imencode(".jpg", np.ascontiguousarray(quantise(photo.image)[..., ::-1]), options)
+    decoded: Any = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    return photo.with_image(as_float(np.asarray(decoded[..., ::-1], dtype=np.uint8)))

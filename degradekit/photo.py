@@ -1,0 +1,86 @@
+"""The one value every op takes and gives: a photograph and the masks of what hides it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: float32, sRGB-encoded, (H, W, 3), in [0, 1].
+Image: TypeAlias = NDArray[np.float32]
+#: float32, (H, W), in [0, 1]; 1 = the picture is fully lost there.
+Mask: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photograph, its physical scale, and one soft mask per class of defect.
+
+    Arrays are made read-only, so no op can change its input.
+
+    Args:
+        image: float32 sRGB in [0, 1], (H, W, 3).
+        px_per_mm: pixels per millimetre of the physical print or film.
+        masks: defect class -> float32 (H, W) in [0, 1], 1 = fully lost.
+        alpha: opacity channel, float32 (H, W) in [0, 1]; carried along, never degraded.
+
+    Raises:
+        ValueError: a wrong dtype or shape, or a scale that is not positive.
+    """
+
+    image: Image
+    px_per_mm: float
+    masks: Mapping[str, Mask] = field(default_factory=dict)
+    alpha: Mask | None = None
+
+    def __post_init__(self) -> None:
+        _check("image", self.image, (*self.image.shape[:2], 3))
+        for name, mask in (*self.masks.items(), ("alpha", self.alpha)):
+            if mask is not None:
+                _check(f"mask '{name}'", mask, self.image.shape[:2])
+        if not (self.px_per_mm > 0 and np.isfinite(self.px_per_mm)):
+            raise ValueError(f"px_per_mm is a positive number, got {self.px_per_mm}")
+        object.__setattr__(self, "masks", MappingProxyType(dict(self.masks)))
+
+    @property
+    def height(self) -> int:
+        """Rows, in pixels."""
+        return int(self.image.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns, in pixels."""
+        return int(self.image.shape[1])
+
+    @property
+    def area_mm2(self) -> float:
+        """Physical area of the picture, in square millimetres."""
+        return self.height * self.width / self.px_per_mm**2
+
+    def with_image(self, image: Image) -> Photo:
+        """The same photograph with other pixels, clipped to [0, 1]; masks stay as they are."""
+        return replace(self, image=np.clip(image, 0, 1, dtype=np.float32))
+
+    def painted(self, image: Image, **added: Mask) -> Photo:
+        """Other pixels, and ``added`` joined to the masks of their classes.
+
+        Coverage of one class joins as independent layers do: 1 - (1 - a)(1 - b). Masks only ever grow.
+        """
+        masks = dict(self.masks)
+        for name, mask in added.items():
+            below = masks.get(name)
+            joined = mask if below is None else 1 - (1 - below) * (1 - mask)
+            masks[name] = np.clip(joined, 0, 1, dtype=np.float32)
+        return replace(self.with_image(image), masks=masks)
+
+
+def _check(name: str, array: NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    if array.dtype != np.float32:
+        raise ValueError(f"{name} is float32 in [0, 1], got {array.dtype}")
+    if array.shape != shape or 0 in shape:
+        raise ValueError(f"{name} has shape {shape}, got {array.shape}")
+    array.setflags(write=False)

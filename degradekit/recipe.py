@@ -1,0 +1,253 @@
+"""Recipes: ordered steps whose values are numbers or distributions. Parse and check, draw, apply, replay.
+
+Drawing and applying are apart: ``Recipe.draw`` turns names and a seed into plain numbers (``Drawn``),
+``Drawn.apply`` turns a photograph and those numbers into pixels. What was drawn is small, is written into
+the manifest as JSON, and gives the same pixels whenever it is applied again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from degradekit import atomicfiles, ops
+from degradekit.errors import DataError, RecipeError, unknown
+from degradekit.ops import Op
+from degradekit.photo import Photo
+from degradekit.randomness import Constant, Distribution, Scalar, distribution, generator, seed_of, stream
+from degradekit.scale import Scale
+
+GROUPS = ("one_of", "any_order")
+KEYS = ("name", "description", "format", "dpi", "steps")
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnStep:
+    """One op as it was applied: its parameter values, and the sub-seed of what it drew itself."""
+
+    op: str
+    seed: int
+    values: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A recipe with every value drawn: all it takes to render again."""
+
+    recipe: str
+    px_per_mm: float
+    steps: tuple[DrawnStep, ...]
+
+    def apply(self, photo: Photo) -> Photo:
+        """Render: the steps in order, each from its own recorded sub-seed."""
+        for step in self.steps:
+            photo = ops.find(step.op)(photo, generator(step.seed), **step.values)
+        return photo
+
+    def to_json(self) -> str:
+        """One line of canonical JSON."""
+        steps = [{"op": step.op, "seed": step.seed, "values": dict(step.values)} for step in self.steps]
+        return atomicfiles.canonical_json(
+            {"recipe": self.recipe, "px_per_mm": self.px_per_mm, "steps": steps}
+        )
+
+    @staticmethod
+    def from_json(text: str) -> Drawn:
+        """What ``to_json`` wrote.
+
+        Raises:
+            DataError: it is not that.
+        """
+        try:
+            raw = json.loads(text)
+            steps = tuple(DrawnStep(step["op"], step["seed"], step["values"]) for step in raw["steps"])
+            drawn = Drawn(raw["recipe"], raw["px_per_mm"], steps)
+            for step in steps:
+                for name, value in step.values.items():
+                    ops.find(step.op).check(name, Constant(value))
+        except (ValueError, KeyError, TypeError, RecipeError) as error:
+            raise DataError(f"the recorded recipe cannot be replayed: {error}") from error
+        return drawn
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One op of a recipe; ``name`` is ``op#occurrence``, the name of its streams."""
+
+    name: str
+    op: Op
+    values: Mapping[str, Distribution]
+    p: float
+
+    def draw(self, seed: int, names: tuple[str | int, ...]) -> list[DrawnStep]:
+        """Nothing, or this step with values drawn."""
+        if not _happens(self.p, seed, names, self.name):
+            return []
+        values = {
+            parameter: values.sample(stream(seed, *names, self.name, parameter))
+            for parameter, values in self.values.items()
+        }
+        return [DrawnStep(self.op.name, seed_of(seed, *names, self.name, "apply"), values)]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """``one_of`` its members, equally likely, or all of them in ``any_order``."""
+
+    name: str
+    kind: str
+    members: tuple[Step | Group, ...]
+    p: float
+
+    def draw(self, seed: int, names: tuple[str | int, ...]) -> list[DrawnStep]:
+        """The members chosen, in the order chosen, with values drawn."""
+        if not _happens(self.p, seed, names, self.name):
+            return []
+        order = stream(seed, *names, self.name, "order").permutation(len(self.members))
+        chosen = order[:1] if self.kind == "one_of" else order
+        return [step for index in chosen for step in self.members[index].draw(seed, names)]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A checked recipe. ``raw`` is the mapping it came from; two recipes are the same if that is."""
+
+    name: str
+    description: str
+    scale: Scale
+    steps: tuple[Step | Group, ...]
+    raw: Mapping[str, Any]
+
+    def draw(self, seed: int, key: str, variant: int, px_per_mm: float) -> Drawn:
+        """Draw every value for one sample; a function of the arguments alone."""
+        names = (key, variant)
+        steps = tuple(drawn for step in self.steps for drawn in step.draw(seed, names))
+        return Drawn(self.name, px_per_mm, steps)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the recipe's content."""
+        return atomicfiles.fingerprint(self.raw)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The defect classes its ops can mask, sorted."""
+        return tuple(sorted({name for step in _leaves(self.steps) for name in step.op.masks}))
+
+
+def shipped() -> dict[str, Path]:
+    """Name -> file of every recipe that comes with the package."""
+    folder = Path(str(resources.files("degradekit") / "recipes"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load(name_or_path: str) -> Recipe:
+    """A shipped recipe by name, or one from a YAML file.
+
+    Raises:
+        RecipeError: no such name or file, or the recipe is not valid; the message says where and why.
+    """
+    known = shipped()
+    path = known.get(name_or_path) or Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml") and not path.is_file():
+        raise RecipeError(unknown("recipe", name_or_path, known))
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    try:
+        return parse(raw, default_name=path.stem)
+    except RecipeError as error:
+        raise RecipeError(f"{path.name}: {error}") from error
+
+
+def parse(raw: Any, default_name: str = "recipe") -> Recipe:
+    """Check a recipe's mapping and build it.
+
+    Raises:
+        RecipeError: the message names the step, the op, the parameter, the value and the rule.
+    """
+    if not isinstance(raw, dict):
+        raise RecipeError(f"a recipe is a mapping with the key steps, got {type(raw).__name__}")
+    for key in raw:
+        if key not in KEYS:
+            raise RecipeError(unknown("key", key, KEYS))
+    listed = raw.get("steps")
+    if not isinstance(listed, list) or not listed:
+        raise RecipeError(f"steps is a list of at least one step, got {listed!r}")
+    for key in ("name", "description"):
+        if not isinstance(raw.get(key, ""), str):
+            raise RecipeError(f"{key} is text, got {raw[key]!r}")
+    counts: Counter[str] = Counter()
+    steps = tuple(_node(item, f"step {number}", counts) for number, item in enumerate(listed, 1))
+    return Recipe(
+        raw.get("name", default_name),
+        raw.get("description", ""),
+        Scale(raw.get("format"), raw.get("dpi")),
+        steps,
+        {"name": default_name, **raw},
+    )
+
+
+def _node(item: Any, where: str, counts: Counter[str]) -> Step | Group:
+    """One step or group; ``counts`` numbers the occurrences of each name in the order of the file."""
+    if isinstance(item, str):
+        item = {item: {}}
+    if not isinstance(item, dict):
+        raise RecipeError(f"{where}: a step is 'op: {{parameters}}', got {item!r}")
+    body = {key: value for key, value in item.items() if key != "p"}
+    if len(body) != 1:
+        raise RecipeError(f"{where}: a step has one op beside p, got {', '.join(map(str, body)) or 'none'}")
+    ((kind, content),) = body.items()
+    p = item.get("p", 1.0)
+    if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
+        raise RecipeError(f"{where} ({kind}): p is a number in [0, 1], got {p!r}")
+    name = f"{kind}#{counts[kind]}"
+    counts[kind] += 1
+    if kind in GROUPS:
+        if not isinstance(content, list) or not content:
+            raise RecipeError(f"{where} ({kind}): a list of at least one step, got {content!r}")
+        members = tuple(
+            _node(member, f"{where}.{number}", counts) for number, member in enumerate(content, 1)
+        )
+        return Group(name, kind, members, float(p))
+    try:
+        return Step(name, ops.find(kind), _values(ops.find(kind), content), float(p))
+    except RecipeError as error:
+        raise RecipeError(f"{where}: {error}") from error
+
+
+def _values(op: Op, content: Any) -> dict[str, Distribution]:
+    """Every parameter of ``op``: as the recipe says, else its default, so the record is complete."""
+    content = {} if content is None else content
+    if not isinstance(content, dict):
+        raise RecipeError(f"{op.name}: parameters are a mapping, got {content!r}")
+    values: dict[str, Distribution] = {
+        name: Constant(parameter.default) for name, parameter in op.parameters.items()
+    }
+    for name, value in content.items():
+        if name not in op.parameters:
+            raise RecipeError(f"{op.name}: {unknown('parameter', name, op.parameters)}")
+        try:
+            values[name] = distribution(value)
+        except RecipeError as error:
+            raise RecipeError(f"{op.name}: {name}: {error}") from error
+        op.check(name, values[name])
+    return values
+
+
+def _leaves(nodes: tuple[Step | Group, ...]) -> list[Step]:
+    return [leaf for node in nodes for leaf in ([node] if isinstance(node, Step) else _leaves(node.members))]
+
+
+def _happens(p: float, seed: int, names: tuple[str | int, ...], name: str) -> bool:
+    return p >= 1 or bool(stream(seed, *names, name, "p").random() < p)

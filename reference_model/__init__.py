@@ -1,0 +1,1 @@
+"""The triplet-domain translation model for old photographs."""
