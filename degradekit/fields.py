@@ -86,8 +86,19 @@ def smoothstep(values: Field, low: float, high: float) -> Field:
     return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
 
 
+def gradient(field: Field) -> tuple[Field, Field]:
+    """Change per pixel along x and along y (Sobel, 3x3)."""
+    dx = cv2.Sobel(field, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
+    dy = cv2.Sobel(field, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
+    return np.asarray(dx, dtype=np.float32), np.asarray(dy, dtype=np.float32)
+
+
+def slope(field: Field) -> Field:
+    """Magnitude of the gradient, per pixel."""
+    return np.hypot(*gradient(field), dtype=np.float32)
+
+
 def light_from_upper_left(height: Field, gain: float) -> Field:
     """Shading factor around 1 of a surface of that ``height`` (any unit), lit from the upper left."""
-    dx = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
-    dy = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
+    dx, dy = gradient(height)
     return np.asarray(1 + np.float32(gain) * (dx + dy), dtype=np.float32)

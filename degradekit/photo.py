@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 #: float32, sRGB-encoded, (H, W, 3), in [0, 1].
 Image: TypeAlias = NDArray[np.float32]
+#: float32, (H, W) or (H, W, 3).
+Plane: TypeAlias = NDArray[np.float32]
 #: float32, (H, W), in [0, 1]; 1 = the picture is fully lost there.
 Mask: TypeAlias = NDArray[np.float32]
 
@@ -64,6 +66,15 @@ class Photo:
     def with_image(self, image: Image) -> Photo:
         """The same photograph with other pixels, clipped to [0, 1]; masks stay as they are."""
         return replace(self, image=np.clip(image, 0, 1, dtype=np.float32))
+
+    def moved(self, move: Callable[[Plane], Plane]) -> Photo:
+        """The photograph with ``move`` applied to its image, every mask and alpha alike.
+
+        ``move`` takes and gives float32 arrays, (H, W, 3) or (H, W).
+        """
+        clipped = {name: np.clip(move(mask), 0, 1, dtype=np.float32) for name, mask in self.masks.items()}
+        alpha = None if self.alpha is None else np.clip(move(self.alpha), 0, 1, dtype=np.float32)
+        return replace(self.with_image(move(self.image)), masks=clipped, alpha=alpha)
 
     def painted(self, image: Image, **added: Mask) -> Photo:
         """Other pixels, and ``added`` joined to the masks of their classes.

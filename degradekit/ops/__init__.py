@@ -71,8 +71,9 @@ class Parameter:
 class Op:
     """A registered op and what is known of it.
 
-    ``masks``: the defect classes it may add to. ``neutral``: the values at which it changes nothing;
-    None where it has no such setting (``why_never_neutral`` says why). ``source``: paper, or "our choice".
+    ``masks``: the defect classes it may add to. ``neutral``: the parameters that say how strong it is, each
+    with the value of no strength. ``exact``: at those values the photograph comes back bit for bit (a JPEG
+    never does). ``moves``: it displaces the picture, so masks and alpha go with it.
     """
 
     name: str
@@ -80,12 +81,29 @@ class Op:
     function: OpFunction
     parameters: Mapping[str, Parameter]
     masks: tuple[str, ...]
-    neutral: Mapping[str, Scalar] | None
+    neutral: Mapping[str, Scalar]
+    exact: bool
+    moves: bool
     summary: str
 
     def __call__(self, photo: Photo, rng: Generator, **values: Scalar) -> Photo:
         """Apply the op."""
         return self.function(photo, rng, **values)
+
+    def scaled(self, values: Mapping[str, Scalar], severity: float) -> dict[str, Scalar]:
+        """``values`` with every strength moved away from neutral by the factor ``severity``, within bounds.
+
+        0 is no damage, 1 leaves the values as they are.
+        """
+        moved = dict(values)
+        for name, neutral in self.neutral.items():
+            parameter, value = self.parameters[name], values[name]
+            if parameter.bounds is None or isinstance(value, str) or isinstance(neutral, str):
+                continue
+            target = neutral + severity * (value - neutral)
+            target = min(max(target, parameter.bounds.low), parameter.bounds.high)
+            moved[name] = round(target) if parameter.whole else target
+        return moved
 
     def check(self, name: str, values: Distribution) -> None:
         """Raise RecipeError unless ``name`` is a parameter and every value it may take is within bounds."""
@@ -101,7 +119,7 @@ OPS: dict[str, Op] = {}
 
 
 def op(
-    *, masks: tuple[str, ...] = (), neutral: Mapping[str, Scalar] | None
+    *, neutral: Mapping[str, Scalar], masks: tuple[str, ...] = (), exact: bool = True, moves: bool = False
 ) -> Callable[[Function], Function]:
     """Register the decorated function as an op; see ``Op`` for the arguments."""
 
@@ -111,7 +129,8 @@ def op(
             raise ValueError(f"two ops are called '{name}'")
         summary = (inspect.getdoc(function) or "").splitlines()[0]
         family = function.__module__.rpartition(".")[2]
-        OPS[name] = Op(name, family, function, _parameters(function), masks, neutral, summary)
+        parameters = _parameters(function)
+        OPS[name] = Op(name, family, function, parameters, masks, neutral, exact, moves, summary)
         return function
 
     return register

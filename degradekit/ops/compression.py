@@ -21,7 +21,7 @@ SUBSAMPLING = {
 LARGEST_SIDE = 65_535
 
 
-@op(neutral=None)  # Even quality 100 rounds to 8 bits and quantises the transform.
+@op(neutral={"quality": 100}, exact=False)  # Even quality 100 rounds to 8 bits.
 def jpeg(
     photo: Photo,
     rng: Generator,

@@ -66,7 +66,7 @@ def paper_texture(shape: tuple[int, int], px_per_mm: float, yellowing: float, rn
     """Bare paper (H, W, 3) in sRGB: cloudy formation, fibres, tooth lit from one side. Our choice."""
     cloud = fields.fractal_noise(shape, 4.0 * px_per_mm, rng, octaves=4, persistence=0.6)
     tooth = fields.fractal_noise(shape, 0.4 * px_per_mm, rng, octaves=3, persistence=0.7)
-    shade = fields.light_from_upper_left(tooth, 0.05) + np.float32(0.018) * cloud
+    shade = fields.light_from_upper_left(tooth, 0.03) + np.float32(0.02) * cloud
     shade -= np.float32(0.07) * _fibres(shape, px_per_mm, rng)
     tint = np.float32(yellowing) * (1 + np.float32(0.15) * cloud)
     return np.asarray(
@@ -123,9 +123,11 @@ def _deepen(depth: Field, x: float, y: float, radius: float, roughness: float, r
     across = rows * np.float32(math.cos(angle)) - columns * np.float32(math.sin(angle))
     stretch = min(max(stretch, 0.5), 2.0)
     distance = np.hypot(along / np.float32(stretch), across * np.float32(stretch))
-    noise = fields.fractal_noise(distance.shape, 0.9 * radius, rng, octaves=6, persistence=0.55)
+    noise = fields.fractal_noise(distance.shape, 0.9 * radius, rng, octaves=5, persistence=0.5)
     inside = np.float32(radius) - distance + np.float32(0.55 * roughness * radius) * noise
     # Noise must not open islands far away: it fades out beyond twice the radius.
     inside -= np.maximum(distance - np.float32(1.8 * radius), 0)
+    # The noise steepens the field; dividing by its slope makes it a distance in pixels again.
+    inside /= np.maximum(fields.slope(inside), 1)
     window = depth[top:bottom, left:right]
     np.maximum(window, inside, out=window)
