@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,3 +70,27 @@ def _add(total: Field, shape: tuple[int, int], dots: Dots, chosen: NDArray[np.in
     cover = np.clip(radius + 0.5 - distance, 0, 1) * weight
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (cover > 0)
     np.add.at(total, (row * width + column)[inside], cover[inside])
+
+
+def wander(
+    along: NDArray[np.float64], period: float, rng: Generator, *, octaves: int = 3, persistence: float = 0.5
+) -> NDArray[np.float64]:
+    """Fractal noise at the positions ``along`` a line, varying over ``period`` and halves of it.
+
+    Zero mean, about unit variance. Knots lie at fixed positions from the least of ``along`` on, so a finer
+    sampling of the same line gives the same curve.
+    """
+    total = np.zeros(along.shape)
+    if along.size == 0:
+        return total
+    start, power = float(along.min()), 0.0
+    for octave in range(octaves):
+        at = (along - start) / (period / 2**octave)
+        knots = rng.standard_normal(int(at.max()) + 2)
+        left = at.astype(np.int64)
+        part = at - left
+        part = part * part * (3 - 2 * part)
+        total += persistence**octave * (knots[left] + part * (knots[left + 1] - knots[left]))
+        power += persistence ** (2 * octave)
+    # The blend of two knots has 0.74 of their variance on average.
+    return np.asarray(total / math.sqrt(0.74 * power))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from degradekit.photo import Image
+from degradekit.photo import Image, Mask
 
 #: Reflectance added before the logarithm, so that black has density 2.7 (a good glossy print's) and the
 #: conversion is its own inverse for every pixel.
@@ -34,3 +34,19 @@ def to_density(image: Image) -> Image:
 def from_density(density: Image) -> Image:
     """Optical density per channel back to sRGB-encoded values in [0, 1]."""
     return to_srgb(np.asarray(cv2.exp(density * np.float32(-np.log(10))), dtype=np.float32) - FLARE)
+
+
+def through(image: Image, added: Image) -> Image:
+    """The sRGB-encoded image seen through a layer of density ``added`` per channel, (H, W, 3); it may be
+    negative where something was washed out."""
+    passed = np.asarray(cv2.exp(added * np.float32(-np.log(10))), dtype=np.float32)
+    return to_srgb((to_linear(image) + FLARE) * passed - FLARE)
+
+
+def veil(added: Image) -> Mask:
+    """Opacity (H, W) of a layer of that density per channel: 1 - what red, green and blue let through, multiplied.
+
+    So a rust spot that only stops blue still counts, and one that stops everything is 1. Our choice.
+    """
+    summed = np.maximum(added.sum(axis=2), 0)
+    return np.asarray(1 - cv2.exp(summed * np.float32(-np.log(10))), dtype=np.float32).reshape(summed.shape)

@@ -98,7 +98,47 @@ def slope(field: Field) -> Field:
     return np.hypot(*gradient(field), dtype=np.float32)
 
 
+def distance_inside(inside: NDArray[np.bool_]) -> Field:
+    """Distance in pixels from each True pixel to the nearest False one; 0 where False."""
+    # Without any False pixel the transform has nothing to measure to, and answers with a huge number.
+    field = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    return np.asarray(field, dtype=np.float32)
+
+
 def light_from_upper_left(height: Field, gain: float) -> Field:
     """Shading factor around 1 of a surface of that ``height`` (any unit), lit from the upper left."""
     dx, dy = gradient(height)
     return np.asarray(1 + np.float32(gain) * (dx + dy), dtype=np.float32)
+
+
+def border_distance(shape: tuple[int, int]) -> Field:
+    """Pixels from the centre of each pixel to the nearest side of the picture."""
+    down, across = (np.arange(side, dtype=np.float32) + np.float32(0.5) for side in shape)
+    down = np.minimum(down, down[::-1])
+    across = np.minimum(across, across[::-1])
+    return np.minimum(down[:, None], across[None])
+
+
+def strip(
+    shape: tuple[int, int], start: tuple[float, float], end: tuple[float, float], half_width: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Rows and columns of the pixels near a segment of (x, y), each once, and which are in the picture.
+
+    All three are (N, M); they hold every pixel within ``half_width`` of the segment. What is not in the
+    picture may not be indexed.
+    """
+    (x0, y0), (x1, y1) = start, end
+    steep = abs(y1 - y0) > abs(x1 - x0)
+    if steep:
+        x0, y0, x1, y1 = y0, x0, y1, x1
+    length, breadth = shape if steep else shape[::-1]
+    slope = (y1 - y0) / (x1 - x0) if x1 != x0 else 0.0
+    low = max(0, math.floor(min(x0, x1) - half_width))
+    high = min(length, math.ceil(max(x0, x1) + half_width) + 1)
+    along = np.arange(low, max(low, high))[None]
+    reach = math.ceil(half_width * math.hypot(1, slope)) + 1
+    middle = np.rint(y0 + slope * (along - x0)).astype(np.int64)
+    across = middle + np.arange(-reach, reach + 1)[:, None]
+    inside = (across >= 0) & (across < breadth)
+    along = np.broadcast_to(along, across.shape)
+    return (along, across, inside) if steep else (across, along, inside)

@@ -56,9 +56,11 @@ def paper_holes(
     half_feather = max(0.5, feather_mm * scale / 2)
     alpha = fields.smoothstep(depth, -half_feather, half_feather)
     paper = paper_texture((photo.height, photo.width), scale, yellowing, rng)
-    rim = fields.smoothstep(depth, 0.3 * RIM_MM * scale, 1.2 * RIM_MM * scale)
+    gone = alpha > 0.5
+    rim = fields.smoothstep(fields.distance_inside(gone), 0.3 * RIM_MM * scale, 1.2 * RIM_MM * scale)
     bared = np.clip(paper * (1.05 - np.float32(0.11) * rim)[..., None], 0, 1)
-    shadow = fields.smoothstep(depth, -SHADOW_MM * scale - 1.0, 0) * np.float32(0.35)
+    away = fields.distance_inside(~gone)
+    shadow = np.float32(0.35) * (1 - fields.smoothstep(away, 0, SHADOW_MM * scale + 1.5))
     return photo.painted(over(photo.image * (1 - shadow)[..., None], bared, alpha), hole=alpha)
 
 

@@ -113,7 +113,9 @@ def _stroke(
     spacing = length / count
     # Discs overlap 2 r / spacing times along the stroke; their weights add up to the pressure.
     radii = np.maximum(radius * swell * (0.35 + 0.65 * taper), 1e-3)
-    weight = 1.5 * pressure * np.minimum(spacing / (2 * np.maximum(radii, 0.5)), 1)
+    # The extra half turns a wide stroke's round profile into a flat one; a hairline does not saturate.
+    gain = 1.0 + 0.5 * np.clip(radii - 0.5, 0, 1)
+    weight = gain * pressure * np.minimum(spacing / (2 * np.maximum(radii, 0.5)), 1)
     return Dots(
         *(
             np.asarray(values, dtype=np.float32)

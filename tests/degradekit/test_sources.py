@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from degradekit import sources
+from degradekit.errors import DataError, OptionError
+
+
+def test_built_in_photographs_are_real_and_in_colour() -> None:
+    found = sources.find([])
+    assert len(found) == 6
+    for source in found:
+        rgb = source.read().rgb
+        assert min(rgb.shape[:2]) >= 300
+        assert np.abs(rgb[..., 0].astype(int) - rgb[..., 2]).mean() > 3
+    assert len({source.group for source in found}) == 5  # two views of one motorcycle
+
+
+def test_dead_leaves_are_a_function_of_their_number() -> None:
+    two, three = sources.find(["dead-leaves:2"]), sources.find(["dead-leaves:3"])
+    assert [source.key for source in three] == ["dead-leaves/00000", "dead-leaves/00001", "dead-leaves/00002"]
+    pixels = [source.read().rgb for source in three]
+    assert np.array_equal(two[1].read().rgb, pixels[1])
+    assert not np.array_equal(pixels[0], pixels[1])
+    assert pixels[0].shape == (512, 512, 3)
+    assert all(image.std() > 25 for image in pixels)
+
+
+@pytest.mark.parametrize("spec", ["dead-leaves", "dead-leaves:0", "dead-leaves:x", "dead-leaves:-3"])
+def test_dead_leaves_count(spec: str) -> None:
+    with pytest.raises(OptionError, match="whole number"):
+        sources.find([spec])
+
+
+def test_keys_do_not_depend_on_order_or_place(photographs: Path, tmp_path: Path) -> None:
+    keys = [source.key for source in sources.find([str(photographs)])]
+    assert keys == ["a.png", "album/e.png", "b.png", "c.png", "d.png"]
+    files = [str(path) for path in photographs.glob("*.png")]
+    assert [source.key for source in sources.find(files[::-1])] == ["a.png", "b.png", "c.png", "d.png"]
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(photographs, moved)
+    assert [source.key for source in sources.find([str(moved)])] == keys
+
+
+def test_equal_names_take_more_of_their_path(photographs: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(photographs, other)
+    keys = [source.key for source in sources.find([str(photographs), str(other)])]
+    assert len(keys) == 10
+    assert {"photographs/a.png", "other/a.png"} <= set(keys)
+    assert keys == [source.key for source in sources.find([str(other), str(photographs)])]
+
+
+def test_one_file_named_twice_is_one_photograph(photographs: Path) -> None:
+    assert len(sources.find([str(photographs), str(photographs / "a.png")])) == 5
+
+
+def test_hidden_files_are_left_out(photographs: Path) -> None:
+    (photographs / ".thumbnails").mkdir()
+    shutil.copy(photographs / "a.png", photographs / ".thumbnails" / "a.png")
+    shutil.copy(photographs / "a.png", photographs / ".a.png")
+    assert len(sources.find([str(photographs)])) == 5
+
+
+def test_missing_and_empty(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file or folder"):
+        sources.find([str(tmp_path / "gone")])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="holds no photograph"):
+        sources.find([str(tmp_path / "empty")])
+
+
+def test_stems() -> None:
+    assert sources.stems(["a.png", "album/b.c.jpg"]) == {"a.png": "a", "album/b.c.jpg": "album/b_c"}
+    assert sources.stems(["a.png", "a.jpg"]) == {"a.png": "a_png", "a.jpg": "a_jpg"}
+    assert sources.stems(["A.png", "a.png"]) == {"A.png": "A_png", "a.png": "a_png"}
+    with pytest.raises(DataError, match="rename one"):
+        sources.stems(["a.b.png", "a_b.png", "a.b.jpg", "a_b.jpg"])
