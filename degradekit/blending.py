@@ -33,6 +33,14 @@ MODES: Mapping[str, Callable[[Image, Image], Image]] = {
 }
 
 
+def laid(below: Image, alpha: Mask, tone: float, mode: str) -> Image:
+    """A layer of gray ``tone`` with opacity ``alpha`` (H, W), blended by ``mode``."""
+    if mode == "lighten_only":
+        # A half-covered pixel mixes base and picture; the bare maximum would leave darker layers out.
+        return lighten_only(below, below + alpha[..., None] * (np.float32(tone) - below))
+    return MODES[mode](below, np.repeat((alpha * np.float32(tone))[..., None], 3, axis=2))
+
+
 def over(below: Image, layer: Image, alpha: Mask) -> Image:
     """``layer`` laid over ``below`` with opacity ``alpha`` (H, W)."""
     return below + alpha[..., None] * (layer - below)

@@ -31,14 +31,29 @@ def cli() -> None:
     """
 
 
-def _recipe_option(command: Any) -> Any:
-    return click.option(
-        "--recipe",
-        default="old-photo",
-        show_default=True,
-        metavar="NAME|FILE",
-        help="Shipped recipe or YAML file.",
-    )(command)
+def _recipe_options(command: Any) -> Any:
+    """--recipe, --severity and --textures, which together name the recipe a command uses."""
+    options = [
+        click.option(
+            "--recipe",
+            default="old-photo",
+            show_default=True,
+            metavar="NAME|FILE",
+            help="Shipped recipe or YAML file.",
+        ),
+        click.option(
+            "--severity", type=float, help="Scale every strength: 0 no damage, 1 as written, 2 double."
+        ),
+        click.option(
+            "--textures",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help="Add your own scratch, dust, stain and paper images (folders of those names).",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @cli.command(epilog=SOURCES_HELP)
@@ -46,7 +61,7 @@ def _recipe_option(command: Any) -> Any:
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("degraded"), show_default=True, help="Folder."
 )
-@_recipe_option
+@_recipe_options
 @click.option("--copies", type=int, default=1, show_default=True, help="Samples of each photograph.")
 @click.option(
     "--size", type=int, metavar="PX", help="Random square crops of PX; whole photographs if not given."
@@ -60,6 +75,8 @@ def synth(
     sources: tuple[str, ...],
     out: Path,
     recipe: str,
+    severity: float | None,
+    textures: Path | None,
     copies: int,
     size: int | None,
     seed: int,
@@ -77,7 +94,8 @@ def synth(
     from degradekit.errors import UnfinishedError
     from degradekit.synth import Plan, synthesize
 
-    plan = Plan(tuple(_sources(sources)), _recipe(recipe), out, copies, size, seed)
+    chosen = _recipe(recipe, severity, textures)
+    plan = Plan(tuple(_sources(sources)), chosen, out, copies, size, seed)
     if dry_run:
         pairs = len(plan.sources) * copies
         click.echo(
@@ -104,7 +122,7 @@ def synth(
 @cli.command(epilog=SOURCES_HELP)
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("preview.png"), show_default=True)
-@_recipe_option
+@_recipe_options
 @click.option("--count", type=click.IntRange(1, 200), default=6, show_default=True, help="Samples shown.")
 @click.option(
     "--size", type=int, metavar="PX", help="Random square crops of PX; whole photographs if not given."
@@ -114,13 +132,22 @@ def synth(
     "--height", type=click.IntRange(16, 4096), default=384, show_default=True, help="Of a picture, px."
 )
 def preview(
-    sources: tuple[str, ...], out: Path, recipe: str, count: int, size: int | None, seed: int, height: int
+    sources: tuple[str, ...],
+    out: Path,
+    recipe: str,
+    severity: float | None,
+    textures: Path | None,
+    count: int,
+    size: int | None,
+    seed: int,
+    height: int,
 ) -> None:
     """Draw one contact sheet: clean, degraded, and the damage in colours."""
     from degradekit import atomicfiles, contactsheet, imagefiles, pairs
     from degradekit.synth import Plan
 
-    plan = Plan(tuple(_sources(sources)), _recipe(recipe), out, size=size, seed=seed)
+    chosen = _recipe(recipe, severity, textures)
+    plan = Plan(tuple(_sources(sources)), chosen, out, size=size, seed=seed)
     samples = []
     for number in range(count):
         source = plan.sources[number % len(plan.sources)]
@@ -129,6 +156,60 @@ def preview(
         samples.append((source.key, pair))
     atomicfiles.write_bytes(out, imagefiles.encode_png(contactsheet.sheet(samples, height)))
     click.echo(out)
+
+
+@cli.command(epilog=SOURCES_HELP)
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@_recipe_options
+@click.option("--target", required=True, metavar="psnr=DB|ssim=S|coverage=SHARE", help="Mean to reach.")
+@click.option(
+    "--copies", type=click.IntRange(1, 10_000), default=4, show_default=True, help="Samples of each."
+)
+@click.option("--size", type=int, metavar="PX", default=256, show_default=True, help="Random square crops.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Write the recipe at that severity here (YAML).")
+@click.option("--json", "as_json", is_flag=True, help="Result as JSON.")
+def calibrate(
+    sources: tuple[str, ...],
+    recipe: str,
+    severity: float | None,
+    textures: Path | None,
+    target: str,
+    copies: int,
+    size: int,
+    seed: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Find the severity at which a recipe hits a mean PSNR, SSIM or mask coverage on photographs."""
+    import yaml
+
+    from degradekit import atomicfiles, calibration
+    from degradekit.errors import OptionError
+
+    name, _, text = target.partition("=")
+    try:
+        value = float(text)
+    except ValueError:
+        raise OptionError(f"--target is NAME=NUMBER such as psnr=12.9, got '{target}'") from None
+    chosen = _recipe(recipe, severity, textures)
+    found = calibration.calibrate(
+        chosen,
+        _sources(sources),
+        name,
+        value,
+        copies=copies,
+        size=size,
+        seed=seed,
+        on_step=lambda tried, mean: say(f"severity {tried:.4f}: {name} {mean:.4f}"),
+    )
+    if out is not None:
+        raw = {**chosen.raw, "severity": round(found.severity, 6)}
+        atomicfiles.write_text(out, yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
+    result = {"severity": found.severity, name: found.mean, "sd": found.deviation, "samples": found.samples}
+    spread = f"sd {found.deviation:.4f}, {found.samples} samples"
+    plain = f"severity {found.severity:.4f}: {name} {found.mean:.4f} ({spread})"
+    click.echo(json.dumps(result) if as_json else plain)
 
 
 @cli.command()
@@ -219,7 +300,9 @@ def replay(folder: Path, key: str, out: Path | None, on: Path | None) -> None:
     pair = proof.replay(folder, row, on)
     stem = Path(str(row["file_name"])).stem
     target = out or Path(f"{stem}.replay.png")
-    atomicfiles.write_bytes(target, imagefiles.encode_png(pair.degraded.rgb, pair.degraded.alpha))
+    atomicfiles.write_bytes(
+        target, imagefiles.encode_png(pair.degraded.rgb, pair.degraded.alpha, pair.degraded.icc)
+    )
     same = pair.columns()["sha256"] == row["sha256"]
     if on is None and not same:
         raise DataError(f"{row['file_name']}: rendered again it differs from its manifest row (see {target})")
@@ -267,10 +350,13 @@ def _sources(specs: tuple[str, ...]) -> list[Source]:
     return sources.find(specs)
 
 
-def _recipe(name: str) -> Recipe:
+def _recipe(name: str, severity: float | None = None, textures: Path | None = None) -> Recipe:
     from degradekit import recipe
 
-    return recipe.load(name)
+    chosen = recipe.load(name)
+    if severity is not None:
+        chosen = chosen.at_severity(severity)
+    return chosen if textures is None else recipe.with_textures(chosen, textures)
 
 
 def main() -> None:

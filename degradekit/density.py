@@ -44,9 +44,10 @@ def through(image: Image, added: Image) -> Image:
 
 
 def veil(added: Image) -> Mask:
-    """Opacity (H, W) of a layer of that density per channel: 1 - what red, green and blue let through, multiplied.
+    """Opacity (H, W) of a layer of that density per channel.
 
-    So a rust spot that only stops blue still counts, and one that stops everything is 1. Our choice.
+    1 - the product of what red, green and blue let through: a rust spot that only stops blue still
+    counts, and one that stops all light is 1. Our choice.
     """
     summed = np.maximum(added.sum(axis=2), 0)
     return np.asarray(1 - cv2.exp(summed * np.float32(-np.log(10))), dtype=np.float32).reshape(summed.shape)

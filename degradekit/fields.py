@@ -116,7 +116,7 @@ def border_distance(shape: tuple[int, int]) -> Field:
     down, across = (np.arange(side, dtype=np.float32) + np.float32(0.5) for side in shape)
     down = np.minimum(down, down[::-1])
     across = np.minimum(across, across[::-1])
-    return np.minimum(down[:, None], across[None])
+    return np.asarray(np.minimum(down[:, None], across[None]), dtype=np.float32)
 
 
 def strip(

@@ -20,7 +20,9 @@ def covered(below: Image, colour: Image, alpha: Mask) -> Image:
     flat = picture.reshape(-1, 3)
     paint = colour.reshape(-1, 3)
     light = to_linear(flat[chosen])
-    light += alpha.reshape(-1)[chosen, None] * (to_linear(paint if len(paint) == 1 else paint[chosen]) - light)
+    light += alpha.reshape(-1)[chosen, None] * (
+        to_linear(paint if len(paint) == 1 else paint[chosen]) - light
+    )
     flat[chosen] = to_srgb(light)
     return picture
 

@@ -110,7 +110,7 @@ def degrade(clean: Bitmap, drawn: Drawn, classes: tuple[str, ...]) -> Pair:
     masks = {ANY: quantise(np.asarray(1 - kept, dtype=np.float32))}
     masks |= {name: quantise(mask) for name, mask in soft.items()}
     opacity = None if photo.alpha is None else quantise(photo.alpha, clean.bits)
-    degraded = Bitmap(quantise(photo.image, clean.bits), opacity)
+    degraded = Bitmap(quantise(photo.image, clean.bits), opacity, clean.icc)
     return Pair(clean, degraded, masks, drawn)
 
 
@@ -120,7 +120,7 @@ def _each(bitmap: Bitmap, change: Callable[[Any], Any]) -> Bitmap:
         None if plane is None else np.ascontiguousarray(change(plane)) for plane in (bitmap.rgb, bitmap.alpha)
     )
     assert rgb is not None
-    return Bitmap(rgb, alpha)
+    return Bitmap(rgb, alpha, bitmap.icc)
 
 
 def _hash(bitmap: Bitmap) -> str:

@@ -19,13 +19,25 @@ import yaml
 
 from degradekit import atomicfiles, ops
 from degradekit.errors import DataError, RecipeError, unknown
-from degradekit.ops import Op
+from degradekit.ops import Op, textures
 from degradekit.photo import Photo
 from degradekit.randomness import Constant, Distribution, Scalar, distribution, generator, seed_of, stream
 from degradekit.scale import Scale
 
 GROUPS = ("one_of", "any_order")
-KEYS = ("name", "description", "format", "dpi", "steps")
+KEYS = ("name", "description", "format", "dpi", "severity", "steps")
+#: Folder of textures -> the op that uses them, and its values where its defaults do not fit.
+TEXTURE_FOLDERS: dict[str, tuple[str, dict[str, Any]]] = {
+    **dict.fromkeys(("scratch", "scratches"), ("scratch_textures", {})),
+    **dict.fromkeys(("dust", "dirt", "sprinkles"), ("dust_textures", {"stamps_per_dm2": 1.0})),
+    "hair": ("dust_textures", {"stamps_per_dm2": 0.7, "size_mm": 14.0}),
+    **dict.fromkeys(("hair-short", "lint"), ("dust_textures", {"stamps_per_dm2": 1.0, "size_mm": 6.0})),
+    **dict.fromkeys(("dots", "spots"), ("dust_textures", {"stamps_per_dm2": 1.0, "size_mm": 3.0})),
+    **dict.fromkeys(("stain", "stains", "smut"), ("stain_textures", {})),
+    "paper": ("paper_textures", {}),
+}
+#: How far ``severity`` may scale a recipe.
+MOST_SEVERE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +98,16 @@ class Step:
     values: Mapping[str, Distribution]
     p: float
 
-    def draw(self, seed: int, names: tuple[str | int, ...]) -> list[DrawnStep]:
-        """Nothing, or this step with values drawn."""
+    def draw(self, seed: int, names: tuple[str | int, ...], severity: float) -> list[DrawnStep]:
+        """Nothing, or this step with values drawn and strengths scaled."""
         if not _happens(self.p, seed, names, self.name):
             return []
         values = {
             parameter: values.sample(stream(seed, *names, self.name, parameter))
             for parameter, values in self.values.items()
         }
-        return [DrawnStep(self.op.name, seed_of(seed, *names, self.name, "apply"), values)]
+        scaled = values if severity == 1 else self.op.scaled(values, severity)
+        return [DrawnStep(self.op.name, seed_of(seed, *names, self.name, "apply"), scaled)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,30 +119,42 @@ class Group:
     members: tuple[Step | Group, ...]
     p: float
 
-    def draw(self, seed: int, names: tuple[str | int, ...]) -> list[DrawnStep]:
+    def draw(self, seed: int, names: tuple[str | int, ...], severity: float) -> list[DrawnStep]:
         """The members chosen, in the order chosen, with values drawn."""
         if not _happens(self.p, seed, names, self.name):
             return []
         order = stream(seed, *names, self.name, "order").permutation(len(self.members))
         chosen = order[:1] if self.kind == "one_of" else order
-        return [step for index in chosen for step in self.members[index].draw(seed, names)]
+        return [step for index in chosen for step in self.members[index].draw(seed, names, severity)]
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A checked recipe. ``raw`` is the mapping it came from; two recipes are the same if that is."""
+    """A checked recipe. ``raw`` is the mapping it came from; two recipes are the same if that is.
+
+    ``severity`` scales every strength away from no damage (0) past the recipe as written (1).
+    """
 
     name: str
     description: str
     scale: Scale
+    severity: float
     steps: tuple[Step | Group, ...]
     raw: Mapping[str, Any]
 
     def draw(self, seed: int, key: str, variant: int, px_per_mm: float) -> Drawn:
         """Draw every value for one sample; a function of the arguments alone."""
         names = (key, variant)
-        steps = tuple(drawn for step in self.steps for drawn in step.draw(seed, names))
+        steps = tuple(drawn for step in self.steps for drawn in step.draw(seed, names, self.severity))
         return Drawn(self.name, px_per_mm, steps)
+
+    def at_severity(self, severity: float) -> Recipe:
+        """The same recipe with another severity.
+
+        Raises:
+            RecipeError: it is not in [0, 20].
+        """
+        return parse({**self.raw, "severity": severity}, self.name)
 
     @property
     def fingerprint(self) -> str:
@@ -187,15 +212,52 @@ def parse(raw: Any, default_name: str = "recipe") -> Recipe:
     for key in ("name", "description"):
         if not isinstance(raw.get(key, ""), str):
             raise RecipeError(f"{key} is text, got {raw[key]!r}")
+    severity = raw.get("severity", 1.0)
+    if (
+        isinstance(severity, bool)
+        or not isinstance(severity, int | float)
+        or not 0 <= severity <= MOST_SEVERE
+    ):
+        raise RecipeError(f"severity is a number in [0, {MOST_SEVERE:g}], got {severity!r}")
     counts: Counter[str] = Counter()
     steps = tuple(_node(item, f"step {number}", counts) for number, item in enumerate(listed, 1))
     return Recipe(
         raw.get("name", default_name),
         raw.get("description", ""),
         Scale(raw.get("format"), raw.get("dpi")),
+        float(severity),
         steps,
         {"name": default_name, **raw},
     )
+
+
+def with_textures(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with steps added that lay the images of ``folder`` over the photograph.
+
+    ``folder`` holds subfolders named for what they show (``scratches``, ``dust``, ``hair``, ``dirt``,
+    ``stain``, ``paper`` and others, see ``TEXTURE_FOLDERS``). The steps come after the last one that hides
+    the picture, so before the scan.
+
+    Raises:
+        DataError: the folder is missing or a subfolder holds no image.
+        RecipeError: no subfolder has a known name.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder of textures")
+    added = [
+        {TEXTURE_FOLDERS[sub.name][0]: {"folder": str(sub.resolve()), **TEXTURE_FOLDERS[sub.name][1]}}
+        for sub in sorted(folder.iterdir())
+        if sub.name in TEXTURE_FOLDERS and sub.is_dir()
+    ]
+    if not added:
+        names = ", ".join(sorted(TEXTURE_FOLDERS))
+        raise RecipeError(f"{folder}: holds no folder named for a texture; known names: {names}")
+    painting = [
+        number for number, step in enumerate(recipe.steps, 1) if any(s.op.masks for s in _leaves((step,)))
+    ]
+    at = painting[-1] if painting else len(recipe.steps)
+    steps = [*recipe.raw["steps"][:at], *added, *recipe.raw["steps"][at:]]
+    return parse({**recipe.raw, "steps": steps}, recipe.name)
 
 
 def _node(item: Any, where: str, counts: Counter[str]) -> Step | Group:
@@ -231,9 +293,14 @@ def _values(op: Op, content: Any) -> dict[str, Distribution]:
     content = {} if content is None else content
     if not isinstance(content, dict):
         raise RecipeError(f"{op.name}: parameters are a mapping, got {content!r}")
+    if op.reader is not None:
+        return {name: Constant(value) for name, value in op.reader(content).items()}
     values: dict[str, Distribution] = {
         name: Constant(parameter.default) for name, parameter in op.parameters.items()
     }
+    if "content" in op.parameters and isinstance(content.get("folder"), str) and "content" not in content:
+        # Recorded beside the folder's name, so that a replay notices when the images were changed.
+        content = {**content, "content": textures.content_of(content["folder"])}
     for name, value in content.items():
         if name not in op.parameters:
             raise RecipeError(f"{op.name}: {unknown('parameter', name, op.parameters)}")

@@ -51,7 +51,9 @@ def scatter(
     """
     around = margin_mm + (2 * patch_mm if clustering > 0 else 0)
     low = -around - patch_mm * rng.random(2)
-    columns, rows = (math.ceil((side + around - start) / patch_mm) for side, start in zip(size_mm, low, strict=True))
+    columns, rows = (
+        math.ceil((side + around - start) / patch_mm) for side, start in zip(size_mm, low, strict=True)
+    )
     density = np.ones((rows, columns))
     if clustering > 0:
         density = rng.gamma(1 / clustering, clustering, (rows, columns))

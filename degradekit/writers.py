@@ -30,8 +30,8 @@ class FolderWriter:
     def write(self, stem: str, pair: Pair) -> dict[str, str]:
         """Write one sample, each file atomically; returns ``names``."""
         names = self.names(stem, tuple(pair.masks))
-        self._put(names["clean_file_name"], imagefiles.encode_png(pair.clean.rgb, pair.clean.alpha))
-        self._put(names["file_name"], imagefiles.encode_png(pair.degraded.rgb, pair.degraded.alpha))
+        for column, bitmap in (("clean_file_name", pair.clean), ("file_name", pair.degraded)):
+            self._put(names[column], imagefiles.encode_png(bitmap.rgb, bitmap.alpha, bitmap.icc))
         for name, mask in pair.masks.items():
             self._put(names[mask_column(name, "file_name")], imagefiles.encode_png(mask))
         return names

@@ -33,18 +33,28 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """Marks a parameter that is free text, such as a folder's path; says what it is."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
-    """One scalar of an op: a number with ``bounds``, or a word out of ``choices``."""
+    """One scalar of an op: a number with ``bounds``, a word out of ``choices``, or free ``text``."""
 
     name: str
     default: Scalar
     bounds: Bounds | None
     choices: tuple[str, ...] = ()
     whole: bool = False
+    text: str = ""
 
     @property
     def rule(self) -> str:
         """What a value has to be, in words."""
+        if self.text:
+            return self.text
         if self.bounds is None:
             return "one of " + ", ".join(self.choices)
         kind = "a whole number" if self.whole else "a number"
@@ -53,6 +63,8 @@ class Parameter:
 
     def accepts(self, value: Scalar) -> bool:
         """Whether ``value`` keeps the rule."""
+        if self.text:
+            return isinstance(value, str)
         if self.bounds is None:
             return value in self.choices
         if isinstance(value, bool | str) or (self.whole and not isinstance(value, int)):
@@ -60,7 +72,7 @@ class Parameter:
         return self.bounds.low <= value <= self.bounds.high
 
     def extremes(self) -> tuple[Scalar, ...]:
-        """Both ends of the bounds, or every choice."""
+        """Both ends of the bounds, or every choice; nothing for free text."""
         if self.bounds is None:
             return self.choices
         ends = (self.bounds.low, self.bounds.high)
@@ -73,7 +85,8 @@ class Op:
 
     ``masks``: the defect classes it may add to. ``neutral``: the parameters that say how strong it is, each
     with the value of no strength. ``exact``: at those values the photograph comes back bit for bit (a JPEG
-    never does). ``moves``: it displaces the picture, so masks and alpha go with it.
+    never does). ``moves``: it displaces the picture, so masks and alpha go with it. ``reader``: turns what a
+    recipe says into values, where that is not one distribution for each parameter.
     """
 
     name: str
@@ -85,6 +98,7 @@ class Op:
     exact: bool
     moves: bool
     summary: str
+    reader: Callable[[Any], dict[str, Scalar]] | None = None
 
     def __call__(self, photo: Photo, rng: Generator, **values: Scalar) -> Photo:
         """Apply the op."""
@@ -137,11 +151,15 @@ def op(
 
 
 def find(name: str) -> Op:
-    """The op of that name.
+    """The op of that name; ``A.Name`` is albumentations' transform of that name.
 
     Raises:
         RecipeError: there is none; the message offers the nearest name.
     """
+    if name.startswith("A."):
+        from degradekit import albumentations_bridge
+
+        return albumentations_bridge.as_op(name)
     if name not in OPS:
         raise RecipeError(unknown("op", name, OPS))
     return OPS[name]
@@ -160,9 +178,11 @@ def _parameter(name: str, default: Scalar, hint: Any) -> Parameter:
     if get_origin(hint) is Literal:
         return Parameter(name, default, None, choices=get_args(hint))
     if get_origin(hint) is Annotated:
-        kind, bounds = get_args(hint)
-        return Parameter(name, default, bounds, whole=kind is int)
-    raise TypeError(f"op parameter {name} needs Annotated[..., Bounds] or Literal, got {hint}")
+        kind, rule = get_args(hint)
+        if isinstance(rule, Text):
+            return Parameter(name, default, None, text=rule.what)
+        return Parameter(name, default, rule, whole=kind is int)
+    raise TypeError(f"op parameter {name} needs Annotated[..., Bounds | Text] or Literal, got {hint}")
 
 
 for _module in pkgutil.iter_modules(__path__):

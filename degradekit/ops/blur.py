@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
+from degradekit.curves import profile
+from degradekit.density import to_linear, to_srgb
 from degradekit.ops import Bounds, op
-from degradekit.photo import Photo
+from degradekit.photo import Image, Photo
 
 
 @op(neutral={"sigma_mm": 0.0})
@@ -25,3 +29,78 @@ def gaussian_blur(
         return photo
     blurred = cv2.GaussianBlur(photo.image, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101)
     return photo.with_image(np.asarray(blurred, dtype=np.float32))
+
+
+@op(neutral={"length_mm": 0.0})
+def motion_blur(
+    photo: Photo,
+    rng: Generator,
+    *,
+    length_mm: Annotated[float, Bounds(0, 20, "mm")] = 1.0,
+    angle_deg: Annotated[float, Bounds(-180, 180, "degrees")] = 20.0,
+    shake: Annotated[float, Bounds(0, 1, "1")] = 0.15,
+) -> Photo:
+    """Everything is smeared along one direction: the camera moved during a long exposure.
+
+    The mean, in linear light, over a path of ``length_mm`` on the print at ``angle_deg`` from the
+    horizontal (anticlockwise); ``shake`` bends the path sideways by that share of its length. Source:
+    standard; the bend is our choice.
+    """
+    length = length_mm * photo.px_per_mm
+    if length < 0.1:  # Less than a tenth of a pixel shows nothing.
+        return photo
+    along = np.linspace(-0.5, 0.5, max(16, 8 * math.ceil(length))) * length
+    bend = profile(len(along), 4, rng) * (shake * length / 4)
+    bend -= bend.mean()
+    angle = math.radians(angle_deg)
+    x = along * math.cos(angle) + bend * math.sin(angle)
+    y = bend * math.cos(angle) - along * math.sin(angle)
+    return photo.with_image(_convolved(photo.image, path_kernel(x, y)))
+
+
+@op(neutral={"diameter_mm": 0.0})
+def defocus_blur(
+    photo: Photo, rng: Generator, *, diameter_mm: Annotated[float, Bounds(0, 10, "mm")] = 0.7
+) -> Photo:
+    """Points of light become discs: the picture was taken out of focus.
+
+    The mean, in linear light, over a disc of ``diameter_mm`` on the print. Source: geometrical optics, a
+    circle of confusion.
+    """
+    diameter = diameter_mm * photo.px_per_mm
+    if diameter < 0.3:  # Such a disc lies within its pixel.
+        return photo
+    return photo.with_image(_convolved(photo.image, disc_kernel(diameter / 2)))
+
+
+def path_kernel(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Kernel of equal weight at each point (x, y) in pixels, shared among the four nearest; sum 1."""
+    reach = math.ceil(max(np.abs(x).max(), np.abs(y).max())) + 1
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
+    column, row = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    right, low = x - column, y - row
+    for dx, dy, weight in (
+        (0, 0, (1 - right) * (1 - low)),
+        (1, 0, right * (1 - low)),
+        (0, 1, (1 - right) * low),
+        (1, 1, right * low),
+    ):
+        np.add.at(kernel, (row + dy + reach, column + dx + reach), weight)
+    return np.asarray(kernel / kernel.sum(), dtype=np.float32)
+
+
+def disc_kernel(radius: float) -> NDArray[np.float32]:
+    """Share of each pixel that a disc of ``radius`` pixels covers, by supersampling; sum 1."""
+    reach = math.ceil(radius + 0.5)
+    fine = 8 if radius < 16 else 2
+    at = (np.arange((2 * reach + 1) * fine) + 0.5) / fine - reach - 0.5
+    inside = np.hypot(at[:, None], at[None]) <= radius
+    side = 2 * reach + 1
+    kernel = inside.reshape(side, fine, side, fine).mean(axis=(1, 3))
+    return np.asarray(kernel / kernel.sum(), dtype=np.float32)
+
+
+def _convolved(image: Image, kernel: NDArray[np.float32]) -> Image:
+    # OpenCV correlates; turning the kernel by half makes it a convolution.
+    blurred = cv2.filter2D(to_linear(image), -1, kernel[::-1, ::-1], borderType=cv2.BORDER_REFLECT_101)
+    return to_srgb(np.asarray(blurred, dtype=np.float32))

@@ -56,7 +56,7 @@ def fading(
 
 
 #: Density of a yellowed paper base in red, green, blue, per unit in blue.
-YELLOWED = np.array([0.07, 0.30, 1.0], dtype=np.float32)
+YELLOWED = np.array([0.12, 0.38, 1.0], dtype=np.float32)
 #: How far the extra yellowing of the sheet's border reaches in.
 YELLOW_BORDER_MM = 14.0
 
@@ -73,8 +73,8 @@ def yellowing(
 ) -> Photo:
     """The paper turns yellow-brown, evenly or in clouds, a little more along the borders.
 
-    A stain of ``blue_density`` in blue, 0.30 of that in green and 0.07 in red, is added everywhere.
-    ``blotchiness`` is its relative unevenness over ``blotch_mm``; ``border`` how much more of it there is
+    A stain of ``blue_density`` in blue, 0.38 of that in green and 0.12 in red, is added everywhere.
+    ``blotchiness`` is its unevenness over ``blotch_mm``; ``border`` how much more of it there is
     at the very edge. Source: minimum-density stain as in Wilhelm, The Permanence and Care of Color
     Photographs (1993), ch. 5; numbers our choice.
     """
@@ -84,8 +84,6 @@ def yellowing(
     amount = np.float32(border) * np.exp(
         fields.border_distance(shape) * np.float32(-1 / (YELLOW_BORDER_MM * photo.px_per_mm))
     )
-    amount += 1 + np.float32(blotchiness) * fields.fractal_noise(
-        shape, blotch_mm * photo.px_per_mm, rng, octaves=5
-    )
-    stain = np.maximum(amount * np.float32(blue_density), 0)
+    clouds = fields.fractal_noise(shape, blotch_mm * photo.px_per_mm, rng, persistence=0.45)
+    stain = (1 + amount) * np.exp(np.float32(0.6 * blotchiness) * clouds) * np.float32(blue_density)
     return photo.with_image(through(photo.image, stain[..., None] * YELLOWED))

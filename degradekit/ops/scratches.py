@@ -10,7 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from degradekit import fields
-from degradekit.blending import MODES
+from degradekit.blending import laid
 from degradekit.curves import Dots, draw, profile
 from degradekit.ops import Bounds, op
 from degradekit.photo import Photo
@@ -61,11 +61,7 @@ def scratches(
         rms_px, correlation_px = (mm * photo.px_per_mm for mm in (elastic_mm, ELASTIC_CORRELATION_MM))
         cover = fields.warp(cover, *fields.displacement(shape, rms_px, correlation_px, rng))
     alpha = cover * np.float32(opacity)
-    layer = np.repeat((alpha * np.float32(tone))[..., None], 3, axis=2)
-    if blend == "lighten_only":
-        # A half-covered pixel mixes base and picture; the bare maximum would leave dark pixels untouched.
-        layer = photo.image + alpha[..., None] * (np.float32(tone) - photo.image)
-    return photo.painted(MODES[blend](photo.image, layer), scratch=alpha)
+    return photo.painted(laid(photo.image, alpha, tone, blend), scratch=alpha)
 
 
 def _burst(photo: Photo, rng: Generator, length_mm: float, width_um: float, raggedness: float) -> list[Dots]:

@@ -7,12 +7,25 @@ import re
 import numpy as np
 import pytest
 
+from degradekit import imagefiles
 from degradekit.ops import OPS, Op
 from degradekit.photo import Photo
 from degradekit.randomness import generator
 
 EVERY = pytest.mark.parametrize("op", OPS.values(), ids=list(OPS))
 SEED = 11
+#: What free-text parameters have to name, since their default is nothing.
+NEEDED: dict[str, str] = {}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def textures(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("textures")
+    shape = np.zeros((40, 60), np.uint8)
+    shape[10:30, 10:50] = 255
+    rgb = np.full((40, 60, 3), 200, np.uint8)
+    (folder / "one.png").write_bytes(imagefiles.encode_png(rgb, shape))
+    NEEDED["folder"] = str(folder)
 
 
 def photograph(height: int = 60, width: int = 84, px_per_mm: float = 6.0) -> Photo:
@@ -29,7 +42,7 @@ def photograph(height: int = 60, width: int = 84, px_per_mm: float = 6.0) -> Pho
 
 
 def defaults(op: Op) -> dict[str, float | int | str | bool]:
-    return {name: parameter.default for name, parameter in op.parameters.items()}
+    return {name: NEEDED.get(name, parameter.default) for name, parameter in op.parameters.items()}
 
 
 def apply(op: Op, photo: Photo, **values: float | int | str | bool) -> Photo:
@@ -128,7 +141,7 @@ def test_a_mask_is_where_the_picture_changed(op: Op) -> None:
             break
     assert (hidden > 0.3).any(), "never hid anything, even at thirty times the default strength"
     changed = np.abs(result.image - photo.image).max(axis=2)
-    assert (changed[hidden > 0.5] > 0.02).mean() > 0.9
+    assert (changed[hidden > 0.3] > 0.02).mean() > 0.9
 
 
 @EVERY

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pictures import picture
 from PIL import Image as PillowImage
+from PIL import ImageCms
 
 from degradekit import imagefiles
 from degradekit.errors import DataError
@@ -62,6 +63,17 @@ def test_exif_orientation_is_applied_once(orientation: int, corner: tuple[int, i
     rgb = decode(pillow_bytes(PillowImage.fromarray(pixels), "JPEG", quality=95, exif=exif), "x").rgb
     assert rgb.shape[:2] == ((16, 32) if orientation in (1, 3) else (32, 16))
     assert rgb[corner].mean() > 200
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_colour_profiles_are_carried(kind: str) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = pillow_bytes(PillowImage.fromarray(picture(1)), kind, icc_profile=profile)
+    bitmap = decode(data, "x")
+    assert bitmap.icc == profile
+    again = decode(encode_png(bitmap.rgb, icc=bitmap.icc), "x")
+    assert again.icc == profile
+    assert np.array_equal(again.rgb, bitmap.rgb)
 
 
 def test_truncated_files_are_errors_at_every_length() -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from degradekit import papersheet
 from degradekit.ops import OPS
-from degradekit.ops.paper import paper_texture
 from degradekit.photo import Photo
 from degradekit.randomness import generator
 
@@ -26,7 +26,7 @@ def test_paper_shows_where_the_mask_is_full() -> None:
 
 def test_yellow_paper_is_yellow() -> None:
     fresh, old = (
-        paper_texture((80, 80), 6.0, yellowing, generator(2)).mean(axis=(0, 1)) for yellowing in (0, 1)
+        papersheet.texture((80, 80), 6.0, yellowing, generator(2)).mean(axis=(0, 1)) for yellowing in (0, 1)
     )
     assert fresh.max() - fresh.min() < 0.05
     assert old[0] > old[1] > old[2]
