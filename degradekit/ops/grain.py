@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from degradekit import grainmodel
 from degradekit.fields import Field
 from degradekit.imagefiles import quantise
 from degradekit.ops import Bounds, op
 from degradekit.photo import Photo
 
-#: Gauss-Hermite nodes over lognormal radii, and quadrature points over distance.
-RADIUS_NODES = 24
-DISTANCE_POINTS = 96
+#: RMS granularity is 1000 times the standard deviation of density at density 1 through this aperture.
+APERTURE_UM2 = 1810.0
+
+Spread = Annotated[float, Bounds(0, 1, "1")]
+Blur = Annotated[float, Bounds(0.3, 4, "px")]
+Chroma = Annotated[float, Bounds(0, 1, "1")]
 
 
 @op(neutral={"radius_um": 0.0})
@@ -26,68 +28,98 @@ def film_grain(
     photo: Photo,
     rng: Generator,
     *,
-    radius_um: Annotated[float, Bounds(0, 200, "um")] = 15.0,
-    radius_spread: Annotated[float, Bounds(0, 1, "1")] = 0.25,
-    scanner_blur_px: Annotated[float, Bounds(0.3, 4, "px")] = 0.8,
-    chroma: Annotated[float, Bounds(0, 1, "1")] = 0.2,
+    radius_um: Annotated[float, Bounds(0, 400, "um")] = 15.0,
+    radius_spread: Spread = 0.25,
+    scanner_blur_px: Blur = 0.8,
+    chroma: Chroma = 0.2,
+    model: Literal["second_order", "boolean"] = "second_order",
 ) -> Photo:
     """Fine noise that is strongest in the mid-tones and vanishes in black and white, as silver grain does.
 
-    The second-order form of the Boolean model: Gaussian noise with the variance, at every gray level, of
-    randomly placed opaque discs of lognormal radius (mean ``radius_um`` on the print, standard deviation
-    ``radius_spread`` times that) seen through a Gaussian of ``scanner_blur_px``. ``chroma`` is the share of
-    the variance that is independent between channels: 0 for silver, 1 for three separate dye layers.
-
-    Valid while grains are not resolved, radius under about 0.3 px; above that real grain is also skewed.
-    Source: Newson, Faraj, Delon, Galerne, SSVM 2017; Boolean model: Newson, Delon, Galerne, CGF 2017.
-    The correlation's width is matched in its second moment (our choice).
+    Randomly placed opaque discs of lognormal radius (mean ``radius_um`` on the print, standard deviation
+    ``radius_spread`` times that), seen through a Gaussian of ``scanner_blur_px``. ``second_order`` is
+    Gaussian noise of exactly the variance this has at every gray level, valid while grains are not resolved
+    (radius under about 0.3 px); ``boolean`` throws the discs, slowly, and has the skew of large grains too.
+    ``chroma`` is the share of the variance that is independent between channels: 0 for silver, 1 for three
+    separate dye layers (``boolean`` draws one set of grains under 0.5, else one for each channel).
+    Source: Newson, Faraj, Delon, Galerne, SSVM 2017; Boolean model: Newson, Delon, Galerne, CGF 2017; the
+    correlation's width is matched in its second moment (our choice).
     """
+    return _grained(photo, rng, radius_um, radius_spread, scanner_blur_px, chroma, model)
+
+
+@op(neutral={"rms_granularity": 0.0})
+def negative_grain(
+    photo: Photo,
+    rng: Generator,
+    *,
+    rms_granularity: Annotated[float, Bounds(0, 100, "1")] = 17.0,
+    enlargement: Annotated[float, Bounds(0.1, 50, "times")] = 4.2,
+    radius_spread: Spread = 0.25,
+    scanner_blur_px: Blur = 0.8,
+    chroma: Chroma = 0.0,
+) -> Photo:
+    """The grain of a named film, as far as the print's enlargement and the scan's resolution let it show.
+
+    ``rms_granularity`` as film makers state it (fine 5-10, fast 15-25, old 25-40), ``enlargement`` from
+    negative to print (1 for a scan of the film itself; 4.2 from 35 mm to 10 x 15 cm). At 150 dpi most of it
+    is averaged away, as in life. The second-order model of ``film_grain`` with the disc radius that has this
+    granularity through the standard 48 um aperture. Source: that definition; disc model as in film_grain.
+    """
+    radius_um = grain_radius_um(rms_granularity, radius_spread) * enlargement
+    return _grained(photo, rng, radius_um, radius_spread, scanner_blur_px, chroma, "second_order")
+
+
+def grain_radius_um(rms_granularity: float, spread: float) -> float:
+    """Mean disc radius on the film, in micrometres, whose RMS granularity is the one given.
+
+    At density 1 the transmittance is 0.1, so discs cover 0.9: sd(T) = r sqrt(K(0.9) / aperture), and
+    sd(D) = sd(T) / (0.1 ln 10).
+    """
+    small = 0.01
+    sd = grainmodel.amplitude(small, spread)
+    at = float(np.interp(0.9, np.arange(256) / 255, sd))
+    root_k = at * 2 * math.sqrt(math.pi) / small
+    return rms_granularity / 1000 * 0.1 * math.log(10) * math.sqrt(APERTURE_UM2) / root_k
+
+
+def _grained(
+    photo: Photo, rng: Generator, radius_um: float, spread: float, blur_px: float, chroma: float, model: str
+) -> Photo:
     radius_px = radius_um * 1e-3 * photo.px_per_mm
     if radius_px == 0:
         return photo
-    lookup = amplitude(radius_px / scanner_blur_px, radius_spread)
+    if model == "boolean":
+        return _boolean(photo, rng, radius_px, spread, blur_px, chroma)
+    lookup = grainmodel.amplitude(radius_px / blur_px, spread)
     # Discs of radius r add r^2 / 4 per axis to half the covariance's second moment.
-    blur = math.hypot(scanner_blur_px, radius_px / 2 * math.sqrt(1 + radius_spread**2))
+    blur = math.hypot(blur_px, radius_px / 2 * math.sqrt(1 + spread**2))
     shape = (photo.height, photo.width)
     shared = _unit_noise(shape, blur, rng) if chroma < 1 else None
-    planes = []
-    for _ in range(3):
+    strength = cv2.LUT(quantise(photo.image), lookup)
+    image = photo.image.copy()
+    for channel in range(3):
         own = _unit_noise(shape, blur, rng) if chroma > 0 else None
-        planes.append(_mixed(shared, own, chroma))
-    level = quantise(photo.image)
-    strength = cv2.LUT(level, lookup)
-    return photo.with_image(photo.image + strength * np.dstack(planes))
+        image[..., channel] += strength[..., channel] * _mixed(shared, own, chroma)
+    return photo.with_image(image)
 
 
-def amplitude(radius: float, spread: float) -> NDArray[np.float32]:
-    """Standard deviation of the rendered grain at each of 256 gray levels.
-
-    ``radius``: mean disc radius in units of the Gaussian's standard deviation; ``spread``: standard
-    deviation of the radius over its mean. Var(u) = integral of C_u(h) exp(-h^2/4) / 4 pi dh with
-    C_u(h) = (1-u)^2 (exp(lambda gamma(h)) - 1), lambda = -ln(1-u) / E[area], gamma the mean overlap of two
-    discs at distance h. Source: the papers named in ``film_grain``.
-    """
-    return _amplitude(float(f"{radius:.6g}"), float(f"{spread:.6g}"))
-
-
-@lru_cache(maxsize=64)
-def _amplitude(radius: float, spread: float) -> NDArray[np.float32]:
-    sigma_ln = math.sqrt(math.log1p(spread**2))
-    nodes, weights = np.polynomial.hermite_e.hermegauss(RADIUS_NODES)
-    weights = weights / weights.sum()
-    radii = radius * np.exp(sigma_ln * nodes - sigma_ln**2 / 2)
-    # Rarer, larger discs than the 99.9 % quantile are left out, as in the reference implementation's limit.
-    radii = np.minimum(radii, radius * math.exp(3.09 * sigma_ln - sigma_ln**2 / 2))
-    furthest = 2 * radii.max()
-    distance = (np.arange(DISTANCE_POINTS) + 0.5) * furthest / DISTANCE_POINTS
-    part = np.minimum(distance[:, None] / (2 * radii[None]), 1)
-    overlap = (2 * radii**2 * (np.arccos(part) - part * np.sqrt(1 - part**2))) @ weights
-    area = math.pi * (radii**2 @ weights)
-    u = np.minimum(np.arange(256) / 255, 1 - 1e-6)
-    rate = -np.log1p(-u) / area
-    covariance = (1 - u[:, None]) ** 2 * np.expm1(rate[:, None] * overlap[None])
-    ring = np.exp(-(distance**2) / 4) / (4 * math.pi) * 2 * math.pi * distance * furthest / DISTANCE_POINTS
-    return np.asarray(np.sqrt(covariance @ ring), dtype=np.float32)
+def _boolean(
+    photo: Photo, rng: Generator, radius_px: float, spread: float, blur_px: float, chroma: float
+) -> Photo:
+    # Below a few hundredths of a pixel there would be thousands of discs a pixel, and nothing to see.
+    radius_px = max(radius_px, 0.05)
+    if chroma >= 0.5:
+        planes = [
+            grainmodel.covered(photo.image[..., channel], radius_px, spread, blur_px, rng)
+            for channel in range(3)
+        ]
+        return photo.with_image(np.dstack(planes))
+    level = np.asarray(photo.image.mean(axis=2), dtype=np.float32)
+    grained = grainmodel.covered(level, radius_px, spread, blur_px, rng)
+    # One layer of silver: every channel takes the same deviation from the smooth picture.
+    smooth = cv2.GaussianBlur(level, (0, 0), blur_px, borderType=cv2.BORDER_REFLECT_101)
+    return photo.with_image(photo.image + (grained - smooth)[..., None])
 
 
 def _unit_noise(shape: tuple[int, int], blur_px: float, rng: Generator) -> Field:
@@ -97,10 +129,8 @@ def _unit_noise(shape: tuple[int, int], blur_px: float, rng: Generator) -> Field
     kernel = cv2.getGaussianKernel(2 * reach + 1, blur_px, cv2.CV_32F)
     # Dividing by the kernel's own norm keeps the variance at one for the sampled, cut-off Gaussian too.
     kernel = kernel / np.linalg.norm(kernel)
-    return np.asarray(
-        cv2.sepFilter2D(white, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_REFLECT_101),
-        dtype=np.float32,
-    )
+    noise = cv2.sepFilter2D(white, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(noise, dtype=np.float32)
 
 
 def _mixed(shared: Field | None, own: Field | None, chroma: float) -> Field:

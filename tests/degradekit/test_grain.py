@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from degradekit.grainmodel import amplitude, covered
 from degradekit.ops import OPS
-from degradekit.ops.grain import amplitude
+from degradekit.ops.grain import grain_radius_um
 from degradekit.photo import Photo
 from degradekit.randomness import generator
 
@@ -82,3 +83,50 @@ def test_grain_is_correlated_over_the_scanner_s_blur() -> None:
         plane = plane - plane.mean()
         neighbour = (plane[:, 1:] * plane[:, :-1]).mean() / plane.var()
         assert neighbour == pytest.approx(np.exp(-1 / (4 * blur**2)), abs=0.08)
+
+
+@pytest.mark.parametrize("level", [0.15, 0.5, 0.85])
+def test_the_exact_model_keeps_the_level_and_has_the_amplitude(level: float) -> None:
+    plane = covered(np.full((220, 220), level, np.float32), 0.4, 0.3, 0.8, generator(1))
+    assert plane.mean() == pytest.approx(level, abs=0.012)
+    assert plane[6:-6, 6:-6].std() == pytest.approx(amplitude(0.5, 0.3)[round(level * 255)], rel=0.08)
+
+
+def test_large_grains_are_skewed_only_in_the_exact_model() -> None:
+    def skew(model: str) -> float:
+        photo = Photo(np.full((300, 300, 3), 0.3, np.float32), 10.0)
+        values = {
+            "radius_um": 45,
+            "radius_spread": 0.3,
+            "scanner_blur_px": 0.8,
+            "chroma": 1.0,
+            "model": model,
+        }
+        plane = OPS["film_grain"](photo, generator(3), **values).image[..., 0].astype(float)
+        return float(((plane - plane.mean()) ** 3).mean() / plane.std() ** 3)
+
+    assert skew("boolean") > 0.25
+    assert abs(skew("second_order")) < 0.1
+
+
+def test_granularity_through_the_standard_aperture() -> None:
+    # The radii that integrating the Boolean model over the 48 um aperture gives.
+    for granularity, radius in [(8, 0.21), (17, 0.45), (25, 0.66), (40, 1.06)]:
+        assert grain_radius_um(granularity, 0.0) == pytest.approx(radius, rel=0.02)
+
+
+def test_granularity_is_measured_back_from_the_picture() -> None:
+    # A scan of the film itself, 1 um per pixel, transmittance 0.1; the aperture is a disc of 24 um radius.
+    photo = Photo(np.full((600, 600, 3), 0.9, np.float32), 1000.0)
+    values = {
+        "rms_granularity": 20.0,
+        "enlargement": 1.0,
+        "radius_spread": 0.0,
+        "scanner_blur_px": 1.0,
+        "chroma": 0.0,
+    }
+    covering = OPS["negative_grain"](photo, generator(5), **values).image[..., 0]
+    y, x = np.mgrid[-24:25, -24:25]
+    disc = (x**2 + y**2 <= 24**2).astype(np.float32)
+    through = cv2.filter2D(1 - covering, -1, disc / disc.sum())[30:-30, 30:-30]
+    assert 1000 * through.std() / (0.1 * np.log(10)) == pytest.approx(20, rel=0.15)
