@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from degradekit import __version__, commandline
+from degradekit import __version__, cli_library, commandline
+from degradekit.cli_options import SOURCES_HELP, chosen_recipe, found_sources, recipe_options
 from degradekit.commandline import say
-
-if TYPE_CHECKING:
-    from degradekit.recipe import Recipe
-    from degradekit.sources import Source
-
-SOURCES_HELP = (
-    "SOURCE is a photograph, a folder, 'builtin' (the colour photographs inside scikit-image) or "
-    "'dead-leaves:N' (N procedural pictures); with none, 'builtin'."
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -31,37 +22,12 @@ def cli() -> None:
     """
 
 
-def _recipe_options(command: Any) -> Any:
-    """--recipe, --severity and --textures, which together name the recipe a command uses."""
-    options = [
-        click.option(
-            "--recipe",
-            default="old-photo",
-            show_default=True,
-            metavar="NAME|FILE",
-            help="Shipped recipe or YAML file.",
-        ),
-        click.option(
-            "--severity", type=float, help="Scale every strength: 0 no damage, 1 as written, 2 double."
-        ),
-        click.option(
-            "--textures",
-            type=click.Path(path_type=Path),
-            metavar="DIR",
-            help="Add your own scratch, dust, stain and paper images (folders of those names).",
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 @cli.command(epilog=SOURCES_HELP)
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("degraded"), show_default=True, help="Folder."
 )
-@_recipe_options
+@recipe_options
 @click.option("--copies", type=int, default=1, show_default=True, help="Samples of each photograph.")
 @click.option(
     "--size", type=int, metavar="PX", help="Random square crops of PX; whole photographs if not given."
@@ -94,8 +60,8 @@ def synth(
     from degradekit.errors import UnfinishedError
     from degradekit.synth import Plan, synthesize
 
-    chosen = _recipe(recipe, severity, textures)
-    plan = Plan(tuple(_sources(sources)), chosen, out, copies, size, seed)
+    chosen = chosen_recipe(recipe, severity, textures)
+    plan = Plan(tuple(found_sources(sources)), chosen, out, copies, size, seed)
     if dry_run:
         pairs = len(plan.sources) * copies
         click.echo(
@@ -122,7 +88,7 @@ def synth(
 @cli.command(epilog=SOURCES_HELP)
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("preview.png"), show_default=True)
-@_recipe_options
+@recipe_options
 @click.option("--count", type=click.IntRange(1, 200), default=6, show_default=True, help="Samples shown.")
 @click.option(
     "--size", type=int, metavar="PX", help="Random square crops of PX; whole photographs if not given."
@@ -146,8 +112,8 @@ def preview(
     from degradekit import atomicfiles, contactsheet, imagefiles, pairs
     from degradekit.synth import Plan
 
-    chosen = _recipe(recipe, severity, textures)
-    plan = Plan(tuple(_sources(sources)), chosen, out, size=size, seed=seed)
+    chosen = chosen_recipe(recipe, severity, textures)
+    plan = Plan(tuple(found_sources(sources)), chosen, out, size=size, seed=seed)
     samples = []
     for number in range(count):
         source = plan.sources[number % len(plan.sources)]
@@ -156,129 +122,6 @@ def preview(
         samples.append((source.key, pair))
     atomicfiles.write_bytes(out, imagefiles.encode_png(contactsheet.sheet(samples, height)))
     click.echo(out)
-
-
-@cli.command(epilog=SOURCES_HELP)
-@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
-@_recipe_options
-@click.option("--target", required=True, metavar="psnr=DB|ssim=S|coverage=SHARE", help="Mean to reach.")
-@click.option(
-    "--copies", type=click.IntRange(1, 10_000), default=4, show_default=True, help="Samples of each."
-)
-@click.option("--size", type=int, metavar="PX", default=256, show_default=True, help="Random square crops.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="Write the recipe at that severity here (YAML).")
-@click.option("--json", "as_json", is_flag=True, help="Result as JSON.")
-def calibrate(
-    sources: tuple[str, ...],
-    recipe: str,
-    severity: float | None,
-    textures: Path | None,
-    target: str,
-    copies: int,
-    size: int,
-    seed: int,
-    out: Path | None,
-    as_json: bool,
-) -> None:
-    """Find the severity at which a recipe hits a mean PSNR, SSIM or mask coverage on photographs."""
-    import yaml
-
-    from degradekit import atomicfiles, calibration
-    from degradekit.errors import OptionError
-
-    name, _, text = target.partition("=")
-    try:
-        value = float(text)
-    except ValueError:
-        raise OptionError(f"--target is NAME=NUMBER such as psnr=12.9, got '{target}'") from None
-    chosen = _recipe(recipe, severity, textures)
-    found = calibration.calibrate(
-        chosen,
-        _sources(sources),
-        name,
-        value,
-        copies=copies,
-        size=size,
-        seed=seed,
-        on_step=lambda tried, mean: say(f"severity {tried:.4f}: {name} {mean:.4f}"),
-    )
-    if out is not None:
-        raw = {**chosen.raw, "severity": round(found.severity, 6)}
-        atomicfiles.write_text(out, yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
-    result = {"severity": found.severity, name: found.mean, "sd": found.deviation, "samples": found.samples}
-    spread = f"sd {found.deviation:.4f}, {found.samples} samples"
-    plain = f"severity {found.severity:.4f}: {name} {found.mean:.4f} ({spread})"
-    click.echo(json.dumps(result) if as_json else plain)
-
-
-@cli.command()
-@click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="As JSON, with bounds and defaults.")
-def ops(name: str | None, as_json: bool) -> None:
-    """List the degradations, or the parameters of one of them."""
-    from degradekit.ops import OPS, find
-
-    chosen = [find(name)] if name else sorted(OPS.values(), key=lambda op: (op.family, op.name))
-    if as_json:
-        click.echo(json.dumps([_op_json(op) for op in chosen], indent=2))
-        return
-    for op in chosen:
-        masks = f"  [masks: {', '.join(op.masks)}]" if op.masks else ""
-        click.echo(f"{click.style(op.name, bold=True)} ({op.family}){masks}\n  {op.summary}")
-        for parameter in op.parameters.values():
-            click.echo(f"    {parameter.name} = {parameter.default}: {parameter.rule}")
-    if name:
-        click.echo("\n" + (chosen[0].function.__doc__ or ""))
-
-
-def _op_json(op: Any) -> dict[str, Any]:
-    parameters = [
-        {"name": item.name, "default": item.default, "rule": item.rule, "extremes": item.extremes()}
-        for item in op.parameters.values()
-    ]
-    return {
-        "name": op.name,
-        "family": op.family,
-        "summary": op.summary,
-        "masks": op.masks,
-        "parameters": parameters,
-    }
-
-
-@cli.group()
-def recipes() -> None:
-    """List, show and check recipes."""
-
-
-@recipes.command("list")
-def recipes_list() -> None:
-    """Name and description of every shipped recipe."""
-    from degradekit import recipe
-
-    for name in recipe.shipped():
-        click.echo(f"{click.style(name, bold=True)}  {recipe.load(name).description}")
-
-
-@recipes.command("show")
-@click.argument("name")
-def recipes_show(name: str) -> None:
-    """Print a shipped recipe's YAML, to start your own from."""
-    from degradekit import recipe
-
-    recipe.load(name)
-    click.echo((recipe.shipped().get(name) or Path(name)).read_text(encoding="utf-8"), nl=False)
-
-
-@recipes.command("validate")
-@click.argument("names", nargs=-1, required=True, metavar="NAME|FILE...")
-def recipes_validate(names: tuple[str, ...]) -> None:
-    """Check recipes; the first mistake is named, with the step, the value and the rule."""
-    for name in names:
-        checked = _recipe(name)
-        click.echo(
-            f"{name}: valid, {len(checked.steps)} steps, masks: {', '.join(checked.classes) or 'none'}"
-        )
 
 
 @cli.command()
@@ -344,19 +187,8 @@ def doctor() -> None:
         raise DataError(f"{bad} findings to mend")
 
 
-def _sources(specs: tuple[str, ...]) -> list[Source]:
-    from degradekit import sources
-
-    return sources.find(specs)
-
-
-def _recipe(name: str, severity: float | None = None, textures: Path | None = None) -> Recipe:
-    from degradekit import recipe
-
-    chosen = recipe.load(name)
-    if severity is not None:
-        chosen = chosen.at_severity(severity)
-    return chosen if textures is None else recipe.with_textures(chosen, textures)
+for command in cli_library.COMMANDS:
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 Field: TypeAlias = NDArray[np.float32]
 
+#: Standard deviation of unit noise after cubic interpolation, averaged over the cell.
+CUBIC_GAIN = 0.867
 #: Displacements stay under this part of the distance between grid points, so that no fold can appear.
 NO_FOLD = 0.4
 
@@ -31,8 +33,7 @@ def smooth_noise(shape: tuple[int, int], cell_px: float, rng: Generator) -> Fiel
     matrix = np.array([[scale, 0, 1 + phase[0]], [0, scale, 1 + phase[1]]], dtype=np.float32)
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     field = cv2.warpAffine(grid, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
-    # The cubic's squared weights average to about 0.74 per axis over the cell.
-    return np.asarray(field * np.float32(1 / 0.74), dtype=np.float32)
+    return np.asarray(field * np.float32(1 / CUBIC_GAIN), dtype=np.float32)
 
 
 def fractal_noise(

@@ -19,6 +19,8 @@ YELLOWING = np.array([-0.07, -0.13, -0.30], dtype=np.float32)
 FIBRES_PER_MM2 = 1.2
 FIBRE_MM = 1.0
 FIBRE_UM = 40.0
+#: Thinner fibres than this part of a pixel cannot be seen and are left out.
+THINNEST_PX = 0.08
 
 
 def texture(shape: tuple[int, int], px_per_mm: float, yellowing: float, rng: Generator) -> Image:
@@ -34,6 +36,8 @@ def texture(shape: tuple[int, int], px_per_mm: float, yellowing: float, rng: Gen
 
 
 def _fibres(shape: tuple[int, int], px_per_mm: float, rng: Generator) -> Field:
+    if FIBRE_UM * 1e-3 * px_per_mm < THINNEST_PX:
+        return np.zeros(shape, dtype=np.float32)
     area = shape[0] * shape[1] / px_per_mm**2
     count = rng.poisson(FIBRES_PER_MM2 * area)
     points = max(4, math.ceil(FIBRE_MM * px_per_mm / 0.7))

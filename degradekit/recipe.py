@@ -220,6 +220,7 @@ def parse(raw: Any, default_name: str = "recipe") -> Recipe:
     ):
         raise RecipeError(f"severity is a number in [0, {MOST_SEVERE:g}], got {severity!r}")
     counts: Counter[str] = Counter()
+    listed = _pinned(listed)
     steps = tuple(_node(item, f"step {number}", counts) for number, item in enumerate(listed, 1))
     return Recipe(
         raw.get("name", default_name),
@@ -227,7 +228,7 @@ def parse(raw: Any, default_name: str = "recipe") -> Recipe:
         Scale(raw.get("format"), raw.get("dpi")),
         float(severity),
         steps,
-        {"name": default_name, **raw},
+        {"name": default_name, **raw, "steps": listed},
     )
 
 
@@ -288,6 +289,20 @@ def _node(item: Any, where: str, counts: Counter[str]) -> Step | Group:
         raise RecipeError(f"{where}: {error}") from error
 
 
+def _pinned(node: Any) -> Any:
+    """The steps with the content of every folder of textures written beside its name.
+
+    So a run whose images were changed is another run, and a replay notices.
+    """
+    if isinstance(node, list):
+        return [_pinned(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(node.get("folder"), str) and "content" not in node:
+        return {**node, "content": textures.content_of(node["folder"])}
+    return {key: _pinned(value) for key, value in node.items()}
+
+
 def _values(op: Op, content: Any) -> dict[str, Distribution]:
     """Every parameter of ``op``: as the recipe says, else its default, so the record is complete."""
     content = {} if content is None else content
@@ -298,9 +313,6 @@ def _values(op: Op, content: Any) -> dict[str, Distribution]:
     values: dict[str, Distribution] = {
         name: Constant(parameter.default) for name, parameter in op.parameters.items()
     }
-    if "content" in op.parameters and isinstance(content.get("folder"), str) and "content" not in content:
-        # Recorded beside the folder's name, so that a replay notices when the images were changed.
-        content = {**content, "content": textures.content_of(content["folder"])}
     for name, value in content.items():
         if name not in op.parameters:
             raise RecipeError(f"{op.name}: {unknown('parameter', name, op.parameters)}")

@@ -1,0 +1,185 @@
+"""Folds of the sheet, where the emulsion breaks and the paper shows."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import Annotated
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from degradekit import fields
+from degradekit.curves import Dots, draw, line_weight, wander
+from degradekit.fields import Field
+from degradekit.folds import Fold, corners, lines
+from degradekit.layers import covered
+from degradekit.ops import Bounds, op
+from degradekit.papersheet import WHITE, YELLOWING
+from degradekit.photo import Photo
+
+#: Half of the band in which a fold acts, and how wide its shading is (standard deviation).
+BAND_MM = 4.0
+SHADING_MM = 0.9
+#: Size of the flakes that break off along a fold.
+FLAKE_MM = 0.55
+#: One crack branches off per this length, where ``branching`` is 1.
+BRANCH_MM = 6.0
+
+
+@op(masks=("crease",), neutral={"length_cm_per_dm2": 0.0, "corner_folds": 0.0})
+def creases(
+    photo: Photo,
+    rng: Generator,
+    *,
+    length_cm_per_dm2: Annotated[float, Bounds(0, 200, "cm per dm2")] = 14.0,
+    corner_folds: Annotated[float, Bounds(0, 6, "per corner")] = 0.6,
+    width_um: Annotated[float, Bounds(20, 3000, "um")] = 330.0,
+    loss: Annotated[float, Bounds(0, 1, "1")] = 0.8,
+    branching: Annotated[float, Bounds(0, 1, "1")] = 0.5,
+    shading: Annotated[float, Bounds(0, 0.5, "1")] = 0.07,
+    yellowing: Annotated[float, Bounds(0, 1, "1")] = 0.2,
+) -> Photo:
+    """Folds right across the print and over its corners: white, frayed, broken lines that branch.
+
+    ``length_cm_per_dm2`` is the mean length of straight folds per area before some stop short,
+    ``corner_folds`` their mean number at each corner, ``width_um`` the median width of the bared paper,
+    ``loss`` the part of a fold's length that is bared, ``branching`` the rate of side cracks, ``shading``
+    the light and shade of the bent sheet on both sides, A (d / s) exp(-d^2 / 2 s^2) of the distance d. The
+    mask is the coverage of bared paper, without the shading; the picture stays in place, so pairs stay
+    aligned. Source: our choice, made by eye after creased photographs; folds are a Poisson process of
+    lines, so their number follows the sheet's size.
+    """
+    size = (photo.width / photo.px_per_mm, photo.height / photo.px_per_mm)
+    folds = lines(size, length_cm_per_dm2 / 1000, rng) + corners(size, corner_folds, rng)
+    if not folds:
+        return photo
+    image = photo.image.copy()
+    alpha = np.zeros((photo.height, photo.width), np.float32)
+    cracks: list[Dots] = []
+    for fold in folds:
+        width = width_um * 1e-3 * fold.wear
+        cracks.extend(_bared(image, alpha, photo.px_per_mm, fold, width, loss, shading, rng))
+        for _ in range(rng.poisson(branching * fold.length / BRANCH_MM)):
+            cracks.append(_branch(fold, width, photo.px_per_mm, rng))
+    np.maximum(alpha, draw(alpha.shape, Dots.join(cracks)), out=alpha)
+    paper = WHITE + np.float32(yellowing) * YELLOWING
+    return photo.painted(covered(image, paper, alpha), crease=alpha)
+
+
+def _bared(
+    image: Field,
+    alpha: Field,
+    px_per_mm: float,
+    fold: Fold,
+    width_mm: float,
+    loss: float,
+    shading: float,
+    rng: Generator,
+) -> list[Dots]:
+    """Shade the picture along the fold, add its bared paper to ``alpha``; the thin crack where none is lost.
+
+    Distances are in mm along and across the fold.
+    """
+    x, y = fold.x * px_per_mm, fold.y * px_per_mm
+    end = tuple(px_per_mm * value for value in fold.at(fold.length))
+    rows, columns, inside = fields.strip(alpha.shape, (x, y), (end[0], end[1]), BAND_MM * px_per_mm)
+    if rows.size == 0:
+        return []
+    cosine, sine = math.cos(fold.angle), math.sin(fold.angle)
+    dx, dy = columns + np.float32(0.5 - x), rows + np.float32(0.5 - y)
+    s = (dx * cosine + dy * sine).astype(np.float32) / np.float32(px_per_mm)
+    d = (dy * cosine - dx * sine).astype(np.float32) / np.float32(px_per_mm)
+    # What varies along the fold is drawn on fixed knots and looked up.
+    knots = np.arange(-BAND_MM * 1.5, fold.length + BAND_MM * 1.5, 0.05)
+    bend = 0.22 * wander(knots, 9.0, rng) + 0.10 * wander(knots, 1.4, rng, octaves=5, persistence=0.6)
+    swell = np.exp(0.42 * wander(knots, 5.0, rng, octaves=4) - 0.1)
+    threshold = NormalDist().inv_cdf(1 - min(max(loss, 1e-3), 1 - 1e-3))
+    gate = fields.smoothstep(wander(knots, 7.0, rng).astype(np.float32), threshold - 0.35, threshold + 0.35)
+    # Folds that stop within the sheet run out thinly.
+    gate = gate * np.clip((fold.length - knots) / 2.5, 0, 1)
+    bent, width, bare = (
+        np.interp(s, knots, values).astype(np.float32) for values in (bend, width_mm * swell * gate, gate)
+    )
+    d -= bent
+    flakes = fields.fractal_noise(d.shape, FLAKE_MM * px_per_mm, rng, octaves=5, persistence=0.7)
+    half = 0.5 * width * np.exp(np.float32(0.42) * flakes)
+    edge = (half - np.abs(d)) * np.float32(px_per_mm) + np.float32(0.5)
+    lost = np.clip(edge, 0, 1) * np.minimum(2 * half * np.float32(px_per_mm), 1)
+    # Chips beside the fold: the fewer, the farther.
+    chips = fields.smoothstep(flakes - np.abs(d) / (np.float32(1.6) * width + np.float32(1e-3)), 0.95, 1.35)
+    lost = np.maximum(lost, chips * bare)
+    # Crumbs of emulsion stick to the paper.
+    crumbs = fields.smooth_noise(d.shape, 0.25 * px_per_mm, rng)
+    lost *= 1 - np.float32(0.3) * np.clip(crumbs, 0, 1.5)
+    shade = np.float32(1) + np.float32(shading * rng.choice((-1, 1)) * math.exp(0.5)) * (
+        d / np.float32(SHADING_MM)
+    ) * np.exp(-(d**2) / np.float32(2 * SHADING_MM**2))
+    # Grime gathers in the groove and the lifted edges throw a fine shadow.
+    shade -= (
+        np.float32(1.2 * shading)
+        * np.exp(-(((np.abs(d) - half) / np.float32(0.22)) ** 2))
+        * (bare + np.float32(0.3))
+    )
+    at = rows[inside], columns[inside]
+    image[at] *= np.maximum(shade, 0)[inside][:, None]
+    alpha[at] = np.maximum(alpha[at], lost[inside])
+    return [_crack(knots, bend, fold, width_mm, px_per_mm, rng)]
+
+
+def _crack(
+    knots: NDArray[np.float64],
+    bend: NDArray[np.float64],
+    fold: Fold,
+    width_mm: float,
+    px_per_mm: float,
+    rng: Generator,
+) -> Dots:
+    """The hairline at the bottom of the fold, seen where the emulsion cracked without falling off."""
+    radius = 0.12 * width_mm * px_per_mm
+    count = max(2, math.ceil(fold.length * px_per_mm / 0.5))
+    along = np.linspace(0, fold.length, count)
+    across = np.interp(along, knots, bend)
+    pressure = np.clip(0.55 + 0.5 * wander(along, 3.0, rng), 0, 1) * np.clip((fold.length - along) / 3, 0, 1)
+    return _dots(fold, along, across, np.full(count, radius), pressure, px_per_mm)
+
+
+def _branch(fold: Fold, width_mm: float, px_per_mm: float, rng: Generator) -> Dots:
+    """A side crack that leaves the fold at a small angle and often bends back beside it."""
+    start = rng.uniform(0, fold.length)
+    length = 6.0 * math.exp(0.7 * rng.standard_normal())
+    leaving = math.tan(math.radians(5 + 45 * rng.random() ** 2)) * rng.choice((-1, 1))
+    back = rng.choice((-1, 1))
+    count = max(3, math.ceil(length * px_per_mm / 0.5))
+    t = np.linspace(0, 1, count)
+    across = length * leaving * (t - 0.55 * t**2) * 0.6 + 0.16 * wander(
+        t * length, 1.5, rng, octaves=5, persistence=0.6
+    ) * np.minimum(6 * t, 1)
+    taper = np.minimum(1, 2.2 * (1 - t)) ** 0.7
+    radius = (
+        0.5
+        * px_per_mm
+        * width_mm
+        * rng.uniform(0.2, 0.6)
+        * taper
+        * np.exp(0.5 * wander(t * length, 1.5, rng))
+    )
+    pressure = np.clip(0.8 + 0.6 * wander(t * length, 2.0, rng), 0, 1) * taper
+    return _dots(fold, start + back * t * length, across, radius, pressure, px_per_mm)
+
+
+def _dots(
+    fold: Fold,
+    along: NDArray[np.float64],
+    across: NDArray[np.float64],
+    radius: NDArray[np.float64],
+    pressure: NDArray[np.float64],
+    px_per_mm: float,
+) -> Dots:
+    cosine, sine = math.cos(fold.angle), math.sin(fold.angle)
+    x = (fold.x + along * cosine - across * sine) * px_per_mm - 0.5
+    y = (fold.y + along * sine + across * cosine) * px_per_mm - 0.5
+    step = np.hypot(np.gradient(x), np.gradient(y))
+    weight = pressure * line_weight(step, radius)
+    return Dots(*(np.asarray(values, dtype=np.float32) for values in (x, y, radius, weight)))

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from degradekit.ops import OPS
+from degradekit.photo import Photo
+from degradekit.randomness import generator
+
+GRAY = 0.35
+
+
+def folded(px_per_mm: float = 8.0, seed: int = 2, side_mm: float = 60, **values: float) -> Photo:
+    side = round(side_mm * px_per_mm)
+    photo = Photo(np.full((side, side, 3), GRAY, np.float32), px_per_mm)
+    defaults = {name: item.default for name, item in OPS["creases"].parameters.items()}
+    return OPS["creases"](photo, generator(seed), **{**defaults, **values})
+
+
+def test_the_core_is_white_paper() -> None:
+    result = folded(width_um=900.0, loss=1.0, length_cm_per_dm2=40)
+    core = result.image[result.masks["crease"] > 0.95]
+    assert len(core) > 200
+    assert np.median(core) > 0.85
+
+
+def test_no_loss_leaves_only_hairline_cracks() -> None:
+    bare, kept = (
+        folded(loss=loss, branching=0.0, length_cm_per_dm2=40).masks["crease"].mean() for loss in (1.0, 0.0)
+    )
+    assert 0 < kept < 0.35 * bare
+
+
+def test_the_mask_follows_the_loss_not_the_shading() -> None:
+    flat, shaded = (folded(shading=amount, length_cm_per_dm2=40) for amount in (0.0, 0.3))
+    assert np.array_equal(flat.masks["crease"], shaded.masks["crease"])
+    beside = flat.masks["crease"] == 0
+    assert np.abs(flat.image[beside] - GRAY).max() < 1e-6
+    assert np.ptp(shaded.image[beside]) > 0.05
+
+
+def test_mean_length_follows_the_area() -> None:
+    # Poisson lines: mean length per area is the parameter, whatever the sheet's size; 0.4 of them stop short.
+    for side in (30.0, 90.0):
+        areas = [
+            folded(4, seed, side, length_cm_per_dm2=30, corner_folds=0, branching=0, loss=1.0, width_um=400.0)
+            for seed in range(25)
+        ]
+        bared = [float(photo.masks["crease"].mean()) if photo.masks else 0.0 for photo in areas]
+        # 30 cm per dm2 of 0.4 mm would be 0.012; flakes, swelling and stopping move it.
+        assert np.mean(bared) == pytest.approx(0.012, rel=0.45)
+
+
+def test_corner_folds_stay_near_corners() -> None:
+    mask = folded(side_mm=150, px_per_mm=4, length_cm_per_dm2=0, corner_folds=1.5, branching=0.0).masks[
+        "crease"
+    ]
+    assert mask.max() > 0.5
+    assert mask[250:350, 250:350].max() == 0
+
+
+def test_same_damage_at_any_scale() -> None:
+    covers = [folded(scale, length_cm_per_dm2=40).masks["crease"].mean() for scale in (4.0, 12.0)]
+    assert covers[0] == pytest.approx(covers[1], rel=0.25)
