@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -10,6 +12,8 @@ from degradekit.photo import Image, Mask
 #: Reflectance added before the logarithm, so that black has density 2.7 (a good glossy print's) and the
 #: conversion is its own inverse for every pixel.
 FLARE = np.float32(0.002)
+#: Pixels that are converted at a time.
+BAND_PIXELS = 1 << 16
 
 
 def to_linear(image: Image) -> Image:
@@ -43,11 +47,24 @@ def through(image: Image, added: Image) -> Image:
     return to_srgb((to_linear(image) + FLARE) * passed - FLARE)
 
 
-def veil(added: Image) -> Mask:
-    """Opacity (H, W) of a layer of that density per channel.
+def veil(amount: Mask, colour: Image) -> Mask:
+    """Opacity (H, W) of a layer of density ``amount`` (H, W) times ``colour`` (3,).
 
     1 - the product of what red, green and blue let through: a rust spot that only stops blue still
     counts, and one that stops all light is 1. Our choice.
     """
-    summed = np.maximum(added.sum(axis=2), 0)
-    return np.asarray(1 - cv2.exp(summed * np.float32(-np.log(10))), dtype=np.float32).reshape(summed.shape)
+    passed = cv2.exp(amount * np.float32(-np.log(10) * colour.sum()))
+    return np.asarray(1 - passed, dtype=np.float32).reshape(amount.shape)
+
+
+def in_bands(change: Callable[..., Image], image: Image, *planes: Mask) -> Image:
+    """``change(image, *planes)`` for a ``change`` that treats each pixel by itself, some rows at a time.
+
+    So a scan of 100 megapixels needs no further large arrays, and a band stays in the processor's cache.
+    """
+    result = np.empty_like(image)
+    rows = max(1, BAND_PIXELS // image.shape[1])
+    for start in range(0, len(image), rows):
+        band = slice(start, start + rows)
+        result[band] = change(image[band], *(plane[band] for plane in planes))
+    return result

@@ -29,8 +29,8 @@ LABELS = {"long hair": "hair", "short hair": "hair"}
 MEASURES = {"area": "um2", "length": "um", "width": "um"}
 #: The annotated frames are 36 x 24 mm.
 FRAME_MM = (24.0, 36.0)
-#: A generated object counts where its mask exceeds this; people outline what they can see.
-SEEN = 0.25
+#: A generated object counts where its mask exceeds this: half of the usual opacity, so outlines are true.
+SEEN = 0.4
 #: The smallest object people outlined, in pixels.
 SMALLEST_PX = 36
 QUANTILES = (0.05, 0.5, 0.95)
@@ -50,13 +50,14 @@ class Defects:
             of_class[measure].append(value)
 
 
-def read_annotations(path: Path) -> tuple[Defects, float]:
-    """Labelled defects of a CSV file, and its resolution in um per pixel.
+def read_annotations(path: Path) -> tuple[Defects, list[float]]:
+    """Labelled defects of a CSV file, and the resolution of each of its scans in um per pixel.
 
     Raises:
         DataError: the file is missing or empty, a column is missing, or a value is no positive number.
     """
-    defects, scans, pitch = Defects(), set(), 0.0
+    defects = Defects()
+    scans: dict[str, float] = {}
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
@@ -68,17 +69,16 @@ def read_annotations(path: Path) -> tuple[Defects, float]:
                 # Outlines of no area are slips of the hand.
                 if values["area_px"] == 0 or values["width_px"] == 0:
                     continue
-                pitch = values["um_per_px"]
+                pitch = scans.setdefault(row["scan"], values["um_per_px"])
                 label = row["label"].strip().lower()
                 lengths = sorted((values["length_px"] * pitch, values["width_px"] * pitch), reverse=True)
                 defects.add(LABELS.get(label, label), values["area_px"] * pitch**2, *lengths)
-                scans.add(row["scan"])
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if not scans:
         raise DataError(f"{path}: holds no defect")
     defects.area_mm2 = len(scans) * FRAME_MM[0] * FRAME_MM[1]
-    return defects, pitch
+    return defects, list(scans.values())
 
 
 def _numbers(path: Path, number: int, row: dict[str, str]) -> dict[str, float]:
@@ -96,15 +96,19 @@ def _numbers(path: Path, number: int, row: dict[str, str]) -> dict[str, float]:
 def generate_defects(
     recipe: Recipe,
     frames: int,
-    um_per_px: float,
+    pitches: Sequence[float],
     seed: int,
     on_frame: Callable[[int, int], None] | None = None,
 ) -> Defects:
-    """Objects a recipe paints on ``frames`` empty gray 35 mm frames, outlined as people would."""
+    """Objects a recipe paints on ``frames`` empty gray 35 mm frames, outlined as people would.
+
+    The frames take turns in having the resolutions ``pitches`` (um per pixel), as the real scans did.
+    """
     defects = Defects()
-    height, width = (round(side * 1000 / um_per_px) for side in FRAME_MM)
-    gray = np.full((height, width, 3), 0.5, dtype=np.float32)
     for frame in range(frames):
+        um_per_px = pitches[frame % len(pitches)]
+        height, width = (round(side * 1000 / um_per_px) for side in FRAME_MM)
+        gray = np.full((height, width, 3), 0.5, dtype=np.float32)
         drawn = recipe.draw(seed, f"frame-{frame}", 0, 1000 / um_per_px)
         for step in drawn.steps:
             op = ops.find(step.op)

@@ -35,8 +35,8 @@ def write(
     title = f"# Realism of `{recipe.name}`"
     parts = [title, f"Seed {seed}; {frames} frames; {copies} samples of each photograph."]
     if labelled:
-        defects, pitch = labelled
-        made = realism.generate_defects(recipe, frames, pitch, seed, on_frame)
+        defects, pitches = labelled
+        made = realism.generate_defects(recipe, frames, pitches, seed, on_frame)
         realism_report.defects_figure(out / "defects.png", defects, made)
         table = realism_report.write_table(out, "defects", realism.compare_defects(defects, made))
         areas = f"On {defects.area_mm2:.0f} mm2 of real film and {made.area_mm2:.0f} mm2 of ours."

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.random import Generator
 
 from degradekit import fields
-from degradekit.density import from_density, through, to_density
+from degradekit.density import from_density, in_bands, through, to_density
+from degradekit.fields import Field
 from degradekit.ops import Bounds, op
-from degradekit.photo import Photo
+from degradekit.photo import Image, Photo
 
 #: Density that one unit of cyan, magenta, yellow dye (columns) gives in red, green, blue (rows): the
 #: unwanted absorptions of a chromogenic print. Our choice.
@@ -86,4 +87,8 @@ def yellowing(
     )
     clouds = fields.fractal_noise(shape, blotch_mm * photo.px_per_mm, rng, persistence=0.45)
     stain = (1 + amount) * np.exp(np.float32(0.6 * blotchiness) * clouds) * np.float32(blue_density)
-    return photo.with_image(through(photo.image, stain[..., None] * YELLOWED))
+
+    def seen(image: Image, stain: Field) -> Image:
+        return through(image, stain[..., None] * YELLOWED)
+
+    return photo.with_image(in_bands(seen, photo.image, stain))

@@ -26,8 +26,8 @@ def annotations(path: Path, scale: float = 1.0, count: int = 120) -> Path:
 
 
 def test_annotations(tmp_path: Path) -> None:
-    defects, pitch = realism.read_annotations(annotations(tmp_path / "a.csv"))
-    assert pitch == 20
+    defects, pitches = realism.read_annotations(annotations(tmp_path / "a.csv"))
+    assert pitches == [20]
     assert set(defects.found) == {"scratch", "hair"}
     assert defects.area_mm2 == 24 * 36
     assert np.median(defects.found["scratch"]["length"]) == pytest.approx(6000, rel=0.1)
@@ -78,7 +78,7 @@ def test_grain_of_both_models_agrees() -> None:
 
 def test_generated_defects_have_the_recipe_s_rate() -> None:
     steps = [{"scratches": {"density_per_cm2": 8.0, "raggedness": 0.0, "width_um": 200.0, "length_mm": 3.0}}]
-    made = realism.generate_defects(recipe.parse({"format": "35mm", "steps": steps}), 2, 40.0, 0)
+    made = realism.generate_defects(recipe.parse({"format": "35mm", "steps": steps}), 2, [40.0], 0)
     per_cm2 = len(made.found["scratch"]["area"]) / made.area_mm2 * 100
     # Crossing strokes are outlined as one.
     assert 3.0 < per_cm2 < 9.0

@@ -51,3 +51,21 @@ def test_white_only_takes_the_stain_and_black_loses_most() -> None:
     )
     assert faded((1, 1, 1), blue_stain=0.2)[2] < 0.9
     assert faded((0, 0, 0), cyan_kept=0.6, magenta_kept=0.6, yellow_kept=0.6).min() > 0.1
+
+
+def yellowed(**values: float) -> np.ndarray:
+    photo = Photo(np.full((240, 320, 3), 0.9, np.float32), 3.0)
+    result = OPS["yellowing"](photo, generator(3), **values)
+    return to_density(result.image) - to_density(photo.image)
+
+
+def test_yellowing_stops_blue_most_and_by_what_was_asked() -> None:
+    red, green, blue = yellowed(blue_density=0.2, blotchiness=0.0, border=0.0).mean(axis=(0, 1))
+    assert blue == pytest.approx(0.2, abs=0.003)
+    assert blue > 2 * green > 4 * red > 0
+
+
+def test_yellowing_is_stronger_at_the_border_and_blotchy_on_demand() -> None:
+    border = yellowed(blotchiness=0.0, border=1.0)[..., 2]
+    assert border[0].mean() > 1.4 * border[110:130, 150:170].mean()
+    assert yellowed(blotchiness=1.0, border=0.0)[..., 2].std() > 0.03

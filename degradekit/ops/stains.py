@@ -1,0 +1,193 @@
+"""Liquids that dried on the print."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.random import Generator
+
+from degradekit import fields
+from degradekit.density import in_bands, through, veil
+from degradekit.fields import Field
+from degradekit.ops import Bounds, op
+from degradekit.photo import Image, Photo
+
+#: Density in red, green, blue of what water carries to its edge, per unit in blue: dissolved size and dirt.
+TIDE = np.array([0.38, 0.62, 1.0], dtype=np.float32)
+#: What the wet area gains or loses: a little silver or dye is gone, a trace of yellow stays.
+WASHED = np.array([-0.04, -0.035, 0.015], dtype=np.float32)
+#: The outer side of a tideline is this sharp.
+SHARP_MM = 0.25
+#: Each time the sheet dried the water stood further in: steps, and how much paler each older line is.
+RING_STEP_MM = 4.0
+RING_FADE = 0.55
+#: Standard deviation of ln(size) of wet areas and of drops.
+SIZE_SPREAD = 0.5
+#: Density of a dried film of each liquid in red, green, blue.
+LIQUIDS = {
+    "coffee": (0.22, 0.42, 0.75),
+    "tea": (0.07, 0.18, 0.42),
+    "ink": (1.30, 1.10, 0.65),
+    "wine": (0.16, 0.62, 0.42),
+}
+#: A drop leaves this many splashes around it on average.
+SPLASHES = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """One drop: centre in pixels, radius in mm, relative density, breadth over height."""
+
+    x: float
+    y: float
+    radius_mm: float
+    strength: float
+    stretch: float
+
+
+@op(masks=("stain",), neutral={"density_per_dm2": 0.0})
+def water_stains(
+    photo: Photo,
+    rng: Generator,
+    *,
+    density_per_dm2: Annotated[float, Bounds(0, 100, "per dm2")] = 0.9,
+    diameter_mm: Annotated[float, Bounds(1, 500, "mm")] = 55.0,
+    tideline_mm: Annotated[float, Bounds(0.2, 10, "mm")] = 2.0,
+    tideline_density: Annotated[float, Bounds(0, 1.5, "density")] = 0.32,
+    rings: Annotated[int, Bounds(1, 6, "1")] = 2,
+    roughness: Annotated[float, Bounds(0, 1, "1")] = 0.5,
+    at_border: Annotated[float, Bounds(0, 1, "1")] = 0.8,
+) -> Photo:
+    """Tidelines: lobed areas with a crisp brown outer edge that fades inwards; the inside looks washed.
+
+    Water carries dirt and dissolved size to the edge of the wet area, where it dries. ``diameter_mm`` is
+    the median wet area's; ``tideline_density`` the blue density of the line, which falls by e over
+    ``tideline_mm`` inwards; ``rings`` the most lines one stain has; ``at_border`` the share of stains that
+    came in from the sheet's border. The mask is the line's opacity. Source: the level set of a
+    noise-warped distance; numbers our choice.
+    """
+    count = int(rng.poisson(density_per_dm2 * photo.area_mm2 / 1e4))
+    if count == 0:
+        return photo
+    shape, scale = (photo.height, photo.width), photo.px_per_mm
+    # One fringe of fibres, one unevenness of the dirt and one waver of older lines serve every stain.
+    fringe = fields.fractal_noise(shape, 3 * scale, rng, octaves=4, persistence=0.6)
+    uneven = np.exp(np.float32(0.25) * fields.fractal_noise(shape, 9 * scale, rng, persistence=0.6))
+    waver = fields.fractal_noise(shape, 12 * scale, rng, octaves=3)
+    line = np.zeros(shape, np.float32)
+    wet = np.zeros(shape, np.float32)
+    for _ in range(count):
+        depth = _wet_depth(photo, rng, diameter_mm, roughness, at_border, fringe)
+        inside = 0.0
+        for ring in range(int(rng.integers(1, rings + 1))):
+            own = depth - np.float32(inside) + np.float32(0.3 * inside) * waver
+            line += _tideline(own, scale, tideline_mm) * np.float32(tideline_density * RING_FADE**ring)
+            inside += RING_STEP_MM * float(rng.uniform(0.5, 2))
+        np.maximum(wet, fields.smoothstep(depth, 0, 3 * tideline_mm), out=wet)
+    line *= uneven
+
+    def seen(image: Image, line: Field, wet: Field) -> Image:
+        return through(image, line[..., None] * TIDE + wet[..., None] * WASHED)
+
+    return photo.painted(in_bands(seen, photo.image, line, wet), stain=veil(line, TIDE))
+
+
+@op(masks=("stain",), neutral={"density_per_dm2": 0.0})
+def spills(
+    photo: Photo,
+    rng: Generator,
+    *,
+    density_per_dm2: Annotated[float, Bounds(0, 100, "per dm2")] = 2.0,
+    diameter_mm: Annotated[float, Bounds(0.5, 200, "mm")] = 7.0,
+    strength: Annotated[float, Bounds(0, 3, "1")] = 0.8,
+    liquid: Literal["coffee", "tea", "ink", "wine"] = "coffee",
+) -> Photo:
+    """Drops of coffee, tea, ink or wine dried on the picture, darker along the rim, with splashes around.
+
+    ``diameter_mm`` is the median drop's; ``strength`` multiplies the dried film's density. The mask is
+    the film's opacity. Source: the rim is the coffee-ring effect, Deegan et al., Nature 389, 1997; shapes
+    and colours our choice.
+    """
+    count = int(rng.poisson(density_per_dm2 * photo.area_mm2 / 1e4))
+    if count == 0 or strength == 0:
+        return photo
+    shape, scale = (photo.height, photo.width), photo.px_per_mm
+    drops: list[Drop] = []
+    for _ in range(count):
+        radius = diameter_mm / 2 * math.exp(SIZE_SPREAD * rng.standard_normal())
+        x, y = rng.random(2) * (photo.width, photo.height)
+        drops.append(Drop(x, y, radius, rng.uniform(0.5, 1.1), rng.uniform(0.85, 1.15)))
+        for _ in range(rng.poisson(SPLASHES)):
+            # Splashes fly off in every direction, smaller the further they go.
+            away, heading = radius * (1.2 + rng.exponential(0.6)), rng.uniform(0, 2 * math.pi)
+            to_x, to_y = x + away * scale * math.cos(heading), y + away * scale * math.sin(heading)
+            drops.append(Drop(to_x, to_y, radius * rng.uniform(0.05, 0.22), rng.uniform(0.5, 1.1), 1.0))
+    film = np.zeros(shape, np.float32)
+    wobble = fields.fractal_noise(shape, 5 * scale, rng, octaves=4, persistence=0.45)
+    settled = fields.fractal_noise(shape, 3 * scale, rng, octaves=5, persistence=0.6)
+    for drop in drops:
+        _lay(film, wobble, drop, scale)
+    film *= np.float32(strength) * np.maximum(1 + np.float32(0.25) * settled, 0)
+    colour = np.asarray(LIQUIDS[liquid], dtype=np.float32)
+
+    def seen(image: Image, film: Field) -> Image:
+        return through(image, film[..., None] * colour)
+
+    return photo.painted(in_bands(seen, photo.image, film), stain=veil(film, colour))
+
+
+def _wet_depth(
+    photo: Photo, rng: Generator, diameter_mm: float, roughness: float, at_border: float, fringe: Field
+) -> Field:
+    """How far inside one wet area each pixel lies, in mm; negative outside."""
+    shape, scale = (photo.height, photo.width), np.float32(photo.px_per_mm)
+    radius = diameter_mm / 2 * math.exp(SIZE_SPREAD * rng.standard_normal())
+    x, y = rng.random(2) * (photo.width, photo.height)
+    border, side, angle = rng.random() < at_border, int(rng.integers(4)), rng.uniform(0, math.pi)
+    stretch = min(max(math.exp(0.35 * rng.standard_normal()), 0.5), 2.0)
+    if border:
+        x = (x, x, 0.0, float(photo.width))[side]
+        y = (0.0, float(photo.height), y, y)[side]
+    columns = (np.arange(shape[1], dtype=np.float32)[None] - np.float32(x)) / scale
+    rows = (np.arange(shape[0], dtype=np.float32)[:, None] - np.float32(y)) / scale
+    cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
+    along = (columns * cosine + rows * sine) / np.float32(stretch)
+    across = (rows * cosine - columns * sine) * np.float32(stretch)
+    depth = np.float32(radius) - np.hypot(along, across)
+    # Lobes as large as the area, then the fine fringe where paper fibres drew the water on.
+    lobes = fields.fractal_noise(shape, 1.1 * radius * photo.px_per_mm, rng, octaves=4, persistence=0.42)
+    depth += np.float32(0.5 * roughness * radius) * lobes + np.float32(0.45 * roughness) * fringe
+    return np.asarray(depth / np.maximum(fields.slope(depth) * scale, 1), dtype=np.float32)
+
+
+def _tideline(depth: Field, px_per_mm: float, width_mm: float) -> Field:
+    """Relative density of the line whose outer edge is where ``depth`` (mm) is 0."""
+    soft = max(SHARP_MM, 1 / px_per_mm)
+    inwards = np.maximum(depth, 0) * np.float32(-1 / width_mm)
+    # A thin crust right at the edge, and the broad brown fade behind it.
+    fade = np.float32(0.55) * np.exp(4 * inwards) + np.float32(0.45) * np.exp(inwards)
+    return np.asarray(fade * fields.smoothstep(depth, -soft, 0), dtype=np.float32)
+
+
+def _lay(film: Field, wobble: Field, drop: Drop, scale: float) -> None:
+    """Join one drop to the film."""
+    height, width = film.shape
+    x, y, radius, stretch = drop.x, drop.y, drop.radius_mm, np.float32(drop.stretch)
+    reach = math.ceil(1.6 * radius * scale + 2)
+    left, right = max(0, math.floor(x) - reach), min(width, math.ceil(x) + reach + 1)
+    top, bottom = max(0, math.floor(y) - reach), min(height, math.ceil(y) + reach + 1)
+    if left >= right or top >= bottom:
+        return
+    columns = (np.arange(left, right, dtype=np.float32)[None] - np.float32(x)) / np.float32(scale)
+    rows = (np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(y)) / np.float32(scale)
+    window = film[top:bottom, left:right]
+    warp = np.float32(0.15 * radius) * wobble[top:bottom, left:right]
+    depth = np.float32(radius) - np.hypot(columns * stretch, rows / stretch) + warp
+    soft = max(0.06, 0.5 / scale)
+    rim_mm = 0.12 * radius + 0.15
+    body = fields.smoothstep(depth, -soft, soft)
+    laid = body * (np.float32(0.45) + np.exp(-np.maximum(depth, 0) / np.float32(rim_mm)))
+    np.maximum(window, laid * np.float32(drop.strength), out=window)
