@@ -74,6 +74,10 @@ def make(
     height, width = bitmap.rgb.shape[:2]
     clean, cut = crop(bitmap, size, seed, key, variant)
     px_per_mm = recipe.scale.px_per_mm(height, width) * cut.scale
+    first = recipe.draw_clean(seed, key, variant, px_per_mm)
+    if first.steps:
+        image = first.apply(Photo(clean.image(), px_per_mm)).image
+        clean = Bitmap(quantise(image, clean.bits), clean.alpha, clean.icc)
     return degrade(clean, recipe.draw(seed, key, variant, px_per_mm), recipe.classes), cut
 
 

@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from degradekit import atomicfiles, ops
@@ -24,8 +25,10 @@ from degradekit.photo import Photo
 from degradekit.randomness import Constant, Distribution, Scalar, distribution, generator, seed_of, stream
 from degradekit.scale import Scale
 
-GROUPS = ("one_of", "any_order")
-KEYS = ("name", "description", "format", "dpi", "severity", "steps")
+GROUPS = ("one_of", "any_order", "in_order")
+KEYS = ("name", "description", "format", "dpi", "severity", "clean", "steps")
+#: What may stand in a step beside its op.
+MODIFIERS = ("p", "together")
 #: Folder of textures -> the op that uses them, and its values where its defaults do not fit.
 TEXTURE_FOLDERS: dict[str, tuple[str, dict[str, Any]]] = {
     **dict.fromkeys(("scratch", "scratches"), ("scratch_textures", {})),
@@ -90,17 +93,32 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True)
+class Chance:
+    """Whether a step happens: with probability ``p``, by the stream called ``name``.
+
+    Steps with one ``name`` happen together or not at all.
+    """
+
+    name: str
+    p: float
+
+    def happens(self, seed: int, names: tuple[str | int, ...]) -> bool:
+        """The decision for one sample."""
+        return self.p >= 1 or bool(stream(seed, *names, self.name, "p").random() < self.p)
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One op of a recipe; ``name`` is ``op#occurrence``, the name of its streams."""
 
     name: str
     op: Op
     values: Mapping[str, Distribution]
-    p: float
+    chance: Chance
 
     def draw(self, seed: int, names: tuple[str | int, ...], severity: float) -> list[DrawnStep]:
         """Nothing, or this step with values drawn and strengths scaled."""
-        if not _happens(self.p, seed, names, self.name):
+        if not self.chance.happens(seed, names):
             return []
         values = {
             parameter: values.sample(stream(seed, *names, self.name, parameter))
@@ -112,18 +130,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """``one_of`` its members, equally likely, or all of them in ``any_order``."""
+    """``one_of`` its members, equally likely, or all of them: in ``any_order`` or ``in_order``."""
 
     name: str
     kind: str
     members: tuple[Step | Group, ...]
-    p: float
+    chance: Chance
 
     def draw(self, seed: int, names: tuple[str | int, ...], severity: float) -> list[DrawnStep]:
         """The members chosen, in the order chosen, with values drawn."""
-        if not _happens(self.p, seed, names, self.name):
+        if not self.chance.happens(seed, names):
             return []
         order = stream(seed, *names, self.name, "order").permutation(len(self.members))
+        if self.kind == "in_order":
+            order = np.arange(len(self.members))
         chosen = order[:1] if self.kind == "one_of" else order
         return [step for index in chosen for step in self.members[index].draw(seed, names, severity)]
 
@@ -132,15 +152,23 @@ class Group:
 class Recipe:
     """A checked recipe. ``raw`` is the mapping it came from; two recipes are the same if that is.
 
-    ``severity`` scales every strength away from no damage (0) past the recipe as written (1).
+    ``severity`` scales every strength away from no damage (0) past the recipe as written (1). ``clean`` are
+    steps that make the photograph what restoration should give back: a monochrome print's clean image is
+    monochrome. ``severity`` does not touch them.
     """
 
     name: str
     description: str
     scale: Scale
     severity: float
+    clean: tuple[Step | Group, ...]
     steps: tuple[Step | Group, ...]
     raw: Mapping[str, Any]
+
+    def draw_clean(self, seed: int, key: str, variant: int, px_per_mm: float) -> Drawn:
+        """Draw the steps that make the clean image, for one sample."""
+        steps = tuple(drawn for step in self.clean for drawn in step.draw(seed, (key, variant), 1.0))
+        return Drawn(self.name, px_per_mm, steps)
 
     def draw(self, seed: int, key: str, variant: int, px_per_mm: float) -> Drawn:
         """Draw every value for one sample; a function of the arguments alone."""
@@ -219,14 +247,25 @@ def parse(raw: Any, default_name: str = "recipe") -> Recipe:
         or not 0 <= severity <= MOST_SEVERE
     ):
         raise RecipeError(f"severity is a number in [0, {MOST_SEVERE:g}], got {severity!r}")
+    before = raw.get("clean", [])
+    if not isinstance(before, list):
+        raise RecipeError(f"clean is a list of steps, got {before!r}")
     counts: Counter[str] = Counter()
     listed = _pinned(listed)
     steps = tuple(_node(item, f"step {number}", counts) for number, item in enumerate(listed, 1))
+    # Counted after the steps, so that adding a clean step leaves the draws of the others alone.
+    clean = tuple(_node(item, f"clean step {number}", counts) for number, item in enumerate(before, 1))
+    for step in _leaves(clean):
+        if step.op.masks or step.op.moves:
+            raise RecipeError(
+                f"clean: {step.op.name} hides or moves the picture, so it cannot make the clean image"
+            )
     return Recipe(
         raw.get("name", default_name),
         raw.get("description", ""),
         Scale(raw.get("format"), raw.get("dpi")),
         float(severity),
+        clean,
         steps,
         {"name": default_name, **raw, "steps": listed},
     )
@@ -267,24 +306,29 @@ def _node(item: Any, where: str, counts: Counter[str]) -> Step | Group:
         item = {item: {}}
     if not isinstance(item, dict):
         raise RecipeError(f"{where}: a step is 'op: {{parameters}}', got {item!r}")
-    body = {key: value for key, value in item.items() if key != "p"}
+    body = {key: value for key, value in item.items() if key not in MODIFIERS}
     if len(body) != 1:
-        raise RecipeError(f"{where}: a step has one op beside p, got {', '.join(map(str, body)) or 'none'}")
+        names = ", ".join(map(str, body)) or "none"
+        raise RecipeError(f"{where}: a step has one op beside {' and '.join(MODIFIERS)}, got {names}")
     ((kind, content),) = body.items()
     p = item.get("p", 1.0)
     if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
         raise RecipeError(f"{where} ({kind}): p is a number in [0, 1], got {p!r}")
     name = f"{kind}#{counts[kind]}"
     counts[kind] += 1
+    label = item.get("together")
+    if label is not None and not isinstance(label, str):
+        raise RecipeError(f"{where} ({kind}): together is a name that steps share, got {label!r}")
+    chance = Chance(name if label is None else f"together {label}", float(p))
     if kind in GROUPS:
         if not isinstance(content, list) or not content:
             raise RecipeError(f"{where} ({kind}): a list of at least one step, got {content!r}")
         members = tuple(
             _node(member, f"{where}.{number}", counts) for number, member in enumerate(content, 1)
         )
-        return Group(name, kind, members, float(p))
+        return Group(name, kind, members, chance)
     try:
-        return Step(name, ops.find(kind), _values(ops.find(kind), content), float(p))
+        return Step(name, ops.find(kind), _values(ops.find(kind), content), chance)
     except RecipeError as error:
         raise RecipeError(f"{where}: {error}") from error
 
@@ -326,7 +370,3 @@ def _values(op: Op, content: Any) -> dict[str, Distribution]:
 
 def _leaves(nodes: tuple[Step | Group, ...]) -> list[Step]:
     return [leaf for node in nodes for leaf in ([node] if isinstance(node, Step) else _leaves(node.members))]
-
-
-def _happens(p: float, seed: int, names: tuple[str | int, ...], name: str) -> bool:
-    return p >= 1 or bool(stream(seed, *names, name, "p").random() < p)

@@ -18,16 +18,23 @@ from degradekit.photo import Image, Photo
 
 @op(neutral={"sigma_mm": 0.0})
 def gaussian_blur(
-    photo: Photo, rng: Generator, *, sigma_mm: Annotated[float, Bounds(0, 5, "mm")] = 0.15
+    photo: Photo,
+    rng: Generator,
+    *,
+    sigma_mm: Annotated[float, Bounds(0, 5, "mm")] = 0.15,
+    kernel_px: Annotated[int, Bounds(0, 99, "px")] = 0,
 ) -> Photo:
     """An even softness, as of a simple lens or an enlarger out of focus.
 
-    Gaussian of standard deviation ``sigma_mm`` on the print, mirrored at the border. Source: standard.
+    Gaussian of standard deviation ``sigma_mm`` on the print, mirrored at the border. ``kernel_px`` cuts the
+    kernel off at that side (the next odd number), as published chains do; 0 leaves it whole. Source:
+    standard.
     """
     sigma_px = sigma_mm * photo.px_per_mm
     if sigma_px < 0.05:  # A narrower kernel is the identity in float32.
         return photo
-    blurred = cv2.GaussianBlur(photo.image, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101)
+    side = kernel_px and kernel_px | 1
+    blurred = cv2.GaussianBlur(photo.image, (side, side), sigma_px, borderType=cv2.BORDER_REFLECT_101)
     return photo.with_image(np.asarray(blurred, dtype=np.float32))
 
 

@@ -51,6 +51,26 @@ def sensor_noise(
     return photo.with_image(in_bands(exposed, photo.image, rows))
 
 
+@op(neutral={"scale": 0.0})
+def poisson_noise(
+    photo: Photo,
+    rng: Generator,
+    *,
+    scale: Annotated[float, Bounds(0, 10, "1")] = 1.0,
+    channels: Channels = "independent",
+) -> Photo:
+    """Noise that grows with brightness, as of counted photons; on encoded values, as in published chains.
+
+    ``scale`` times the deviation of a Poisson count with mean 256 x value, divided by 256. Source: Wang et
+    al., Real-ESRGAN, ICCVW 2021 (its degradation model).
+    """
+    if scale == 0:
+        return photo
+    level = photo.image.mean(axis=2, keepdims=True, dtype=np.float32) if channels == "shared" else photo.image
+    deviation = rng.poisson(level * 256).astype(np.float32) * np.float32(1 / 256) - level
+    return photo.with_image(photo.image + np.float32(scale) * deviation)
+
+
 @op(neutral={"sigma_levels": 0.0})
 def gaussian_noise(
     photo: Photo,

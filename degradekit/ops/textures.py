@@ -78,7 +78,8 @@ def dust_textures(
 ) -> Photo:
     """Dust, dirt and hairs in the shapes of your images.
 
-    ``tone`` 1 is white, as on a print from a dusty negative; 0 is black, as dirt on the print. Other parameters as for ``scratch_textures``. The mask is the opacity. Source: our choice.
+    ``tone`` 1 is white, as on a print from a dusty negative; 0 is black, as dirt on the print. Other
+    parameters as for ``scratch_textures``. The mask is the opacity. Source: our choice.
     """
     alpha = _stamped(photo, rng, folder, content, stamps_per_dm2, size_mm, elastic) * np.float32(opacity)
     return photo.painted(over(photo.image, np.full_like(photo.image, tone), alpha), dust=alpha)

@@ -42,22 +42,30 @@ RAMPS = {
 STEPS = 2048
 
 
+#: Rec. 601 luma of the encoded values: what image editors and most code call gray.
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
 @op(neutral={"strength": 0.0})
 def monochrome(
     photo: Photo,
     rng: Generator,
     *,
-    emulsion: Literal["panchromatic", "orthochromatic", "blue_sensitive"] = "panchromatic",
+    emulsion: Literal["panchromatic", "orthochromatic", "blue_sensitive", "luma"] = "panchromatic",
     strength: Annotated[float, Bounds(0, 1, "1")] = 1.0,
 ) -> Photo:
     """Black and white; with old emulsions red turns dark, and skies go white.
 
     A weighted sum of the channels in linear light. ``emulsion``: "blue_sensitive" for plates before about
-    1885 and albumen prints, "orthochromatic" up to the 1930s, "panchromatic" after. ``strength`` mixes it
-    with the colours. Source: the spectral sensitivities of the three kinds of emulsion; weights our choice.
+    1885 and albumen prints, "orthochromatic" up to the 1930s, "panchromatic" after; "luma" is no film but
+    Rec. 601 gray of the encoded values, as in published chains. ``strength`` mixes it with the colours.
+    Source: the spectral sensitivities of the three kinds of emulsion; weights our choice.
     """
     if strength == 0:
         return photo
+    if emulsion == "luma":
+        gray = (photo.image @ LUMA)[..., None]
+        return photo.with_image(photo.image + np.float32(strength) * (gray - photo.image))
     weights = np.asarray(EMULSIONS[emulsion], dtype=np.float32)
 
     def exposed(image: Image) -> Image:
