@@ -29,11 +29,19 @@ LONG_SIDE_MM = 150
 
 
 def photograph(path: str | None = None) -> Photo:
-    """The built-in coffee cup, or the photograph at ``path``."""
+    """The built-in portrait, or the photograph at ``path``, 384 px on its long side."""
     source = sources.find([path] if path else [])
-    chosen = source[0] if path else next(item for item in source if "coffee" in item.key)
+    chosen = source[0] if path else next(item for item in source if "astronaut" in item.key)
     image = chosen.read().image()
-    return Photo(image, max(image.shape[:2]) / LONG_SIDE_MM)
+    size = [round(side * 384 / max(image.shape[:2])) for side in image.shape[1::-1]]
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
+    return Photo(small, max(size) / LONG_SIDE_MM)
+
+
+def drawable() -> list[Op]:
+    """The ops that need nothing but a photograph, by family."""
+    alone = [op for op in OPS.values() if "folder" not in op.parameters]
+    return sorted(alone, key=lambda op: (op.family, op.name))
 
 
 def strip(op: Op, photo: Photo) -> NDArray[np.uint8]:
@@ -58,7 +66,7 @@ def strip(op: Op, photo: Photo) -> NDArray[np.uint8]:
 def page() -> str:
     """The Markdown of the gallery."""
     lines = ["# Gallery", "", "Each op at half, default and double strength; below, its mask in colour.", ""]
-    for op in sorted(OPS.values(), key=lambda op: (op.family, op.name)):
+    for op in drawable():
         lines += [f"## {op.name}", "", op.summary, "", f"![{op.name}](gallery/{op.name}.jpg)", ""]
         lines += ["| parameter | default | rule |", "|---|---|---|"]
         lines += [f"| `{item.name}` | {item.default} | {item.rule} |" for item in op.parameters.values()]
@@ -70,9 +78,9 @@ def main(names: list[str]) -> None:
     """Draw the named ops, or all of them and the page."""
     FOLDER.mkdir(exist_ok=True)
     photo = photograph()
-    for op in [find(name) for name in names] or OPS.values():
+    for op in [find(name) for name in names] or drawable():
         picture = strip(op, photo)
-        _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
+        _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 74])
         (FOLDER / f"{op.name}.jpg").write_bytes(data.tobytes())
     if not names:
         (FOLDER.parent / "gallery.md").write_text(page(), encoding="utf-8")

@@ -66,7 +66,9 @@ def poisson_noise(
     """
     if scale == 0:
         return photo
-    level = photo.image.mean(axis=2, keepdims=True, dtype=np.float32) if channels == "shared" else photo.image
+    level: Image = photo.image
+    if channels == "shared":
+        level = level.mean(axis=2, keepdims=True, dtype=np.float32)
     deviation = rng.poisson(level * 256).astype(np.float32) * np.float32(1 / 256) - level
     return photo.with_image(photo.image + np.float32(scale) * deviation)
 

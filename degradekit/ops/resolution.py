@@ -11,9 +11,10 @@ from numpy.random import Generator
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo
 
-Down: TypeAlias = Literal["area", "bilinear", "bicubic", "nearest"]
+Down: TypeAlias = Literal["area", "bilinear", "bicubic", "antialiased_bicubic", "nearest"]
 Up: TypeAlias = Literal["bilinear", "bicubic", "nearest"]
 
+ANTIALIASED = "antialiased_bicubic"
 KERNELS = {
     "area": cv2.INTER_AREA,
     "bilinear": cv2.INTER_LINEAR,
@@ -34,8 +35,8 @@ def resolution_loss(
     """Fine detail is gone, or in blocks: the print was once scanned at a low resolution and enlarged.
 
     Samples ``pitch_mm`` apart on the print (so 1 / (2 ``pitch_mm``) line pairs per mm survive), taken with
-    the kernel ``down`` and interpolated back with ``up``. Only "area" averages; the other kernels alias
-    as they do in most software. A pitch finer than the pixels changes nothing. Source: standard.
+    the kernel ``down``, interpolated back with ``up``. "area" and "antialiased_bicubic" (Pillow's) average;
+    the others alias, as OpenCV does. A pitch finer than a pixel changes nothing. Source: standard.
     """
     kept = 1 / (pitch_mm * photo.px_per_mm) if pitch_mm > 0 else 1.0
     return _resampled(photo, min(kept, 1.0), min(kept, 1.0), down, up)
@@ -48,7 +49,7 @@ def downscale(
     *,
     width_kept: Annotated[float, Bounds(0.01, 1, "1")] = 0.5,
     height_kept: Annotated[float, Bounds(0.01, 1, "1")] = 0.5,
-    down: Down = "bicubic",
+    down: Down = "antialiased_bicubic",
     up: Up = "bilinear",
 ) -> Photo:
     """The file was shrunk and enlarged again, each side by its own factor: soft, or in blocks.
@@ -64,8 +65,22 @@ def _resampled(photo: Photo, width_kept: float, height_kept: float, down: Down, 
     size = (max(1, round(photo.width * width_kept)), max(1, round(photo.height * height_kept)))
     if size == (photo.width, photo.height):
         return photo
-    small = cv2.resize(photo.image, size, interpolation=KERNELS[down])
-    large: Image = np.asarray(
-        cv2.resize(small, (photo.width, photo.height), interpolation=KERNELS[up]), dtype=np.float32
-    )
-    return photo.with_image(large)
+    small = _antialiased(photo.image, size) if down == ANTIALIASED else _plain(photo.image, size, down)
+    return photo.with_image(_plain(small, (photo.width, photo.height), up))
+
+
+def _plain(image: Image, size: tuple[int, int], kernel: str) -> Image:
+    return np.asarray(cv2.resize(image, size, interpolation=KERNELS[kernel]), dtype=np.float32)
+
+
+def _antialiased(image: Image, size: tuple[int, int]) -> Image:
+    """Pillow's bicubic, whose kernel widens with the reduction; channel by channel, in float."""
+    import PIL.Image
+
+    planes = [
+        PIL.Image.fromarray(np.ascontiguousarray(image[..., channel])).resize(
+            size, PIL.Image.Resampling.BICUBIC
+        )
+        for channel in range(3)
+    ]
+    return np.dstack([np.asarray(plane, dtype=np.float32) for plane in planes])
