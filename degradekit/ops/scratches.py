@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from degradekit import fields
 from degradekit.blending import laid
-from degradekit.curves import Dots, draw, profile
+from degradekit.curves import Dots, draw, line_weight, wander
 from degradekit.ops import Bounds, op
 from degradekit.photo import Photo
+from degradekit.randomness import generator
 
 #: Scratches come in bursts made by one contact: this many on average beyond the first.
 MORE_PER_BURST = 3.0
+#: The share of bursts that are a single tear, and how much wider it is.
+TORN, TORN_WIDER = 0.08, 4.0
 #: Spread of a burst: direction in degrees, position in lengths of its scratches.
 BURST_ANGLE_DEG = 9.0
 BURST_WIDTH = 0.45
@@ -51,70 +54,83 @@ def scratches(
     """
     if density_per_cm2 == 0 or opacity == 0:
         return photo
-    shape = (photo.height, photo.width)
+    shape, scale = (photo.height, photo.width), photo.px_per_mm
     bursts = rng.poisson(density_per_cm2 * photo.area_mm2 / 100 / (1 + MORE_PER_BURST))
+    # Every burst has a generator of its own and is drawn in millimetres, so that the same scratches come
+    # out at any resolution.
+    seeds = rng.integers(2**62, size=bursts + 1)
+    size_mm = (photo.width / scale, photo.height / scale)
     strokes: list[Dots] = []
-    for _ in range(bursts):
-        strokes.extend(_burst(photo, rng, length_mm, width_um, raggedness))
+    for seed in seeds[1:]:
+        strokes.extend(_burst(generator(int(seed)), size_mm, length_mm, width_um * 1e-3, raggedness, scale))
     cover = draw(shape, Dots.join(strokes))
     if elastic_mm > 0:
-        rms_px, correlation_px = (mm * photo.px_per_mm for mm in (elastic_mm, ELASTIC_CORRELATION_MM))
-        cover = fields.warp(cover, *fields.displacement(shape, rms_px, correlation_px, rng))
+        bend = fields.displacement(
+            shape, elastic_mm * scale, ELASTIC_CORRELATION_MM * scale, generator(int(seeds[0]))
+        )
+        cover = fields.warp(cover, *bend)
     alpha = cover * np.float32(opacity)
     return photo.painted(laid(photo.image, alpha, tone, blend), scratch=alpha)
 
 
-def _burst(photo: Photo, rng: Generator, length_mm: float, width_um: float, raggedness: float) -> list[Dots]:
+def _burst(
+    rng: Generator,
+    size_mm: tuple[float, float],
+    length_mm: float,
+    width_mm: float,
+    raggedness: float,
+    px_per_mm: float,
+) -> list[Dots]:
     """The strokes of one contact: near each other and nearly parallel."""
-    centre = rng.random(2) * (photo.width, photo.height)
+    centre = rng.random(2) * size_mm
     angle = rng.uniform(0, math.pi)
-    size = length_mm * math.exp(LENGTH_SPREAD * rng.standard_normal()) * photo.px_per_mm
+    size = length_mm * math.exp(LENGTH_SPREAD * rng.standard_normal())
     # One burst in a dozen is a real tear: a single stroke, several times as wide.
-    torn = rng.random() < 0.08
-    count = 1 if torn else 1 + int(rng.geometric(1 / (1 + MORE_PER_BURST))) - 1
+    torn = rng.random() < TORN
+    count = 1 if torn else int(rng.geometric(1 / (1 + MORE_PER_BURST)))
     strokes = []
     for _ in range(count):
         at = centre + rng.standard_normal(2) * BURST_WIDTH * size * (count > 1)
         heading = angle + math.radians(BURST_ANGLE_DEG) * rng.standard_normal()
         length = size * math.exp(0.5 * rng.standard_normal())
-        width = width_um * 1e-3 * photo.px_per_mm * math.exp(WIDTH_SPREAD * rng.standard_normal())
-        strokes.append(_stroke(at, heading, length, width * (4 if torn else 1), raggedness, rng))
+        width = width_mm * math.exp(WIDTH_SPREAD * rng.standard_normal()) * (TORN_WIDER if torn else 1)
+        strokes.append(_stroke(rng, at, heading, length, width, raggedness, px_per_mm))
     return strokes
 
 
 def _stroke(
+    rng: Generator,
     centre: NDArray[np.float64],
     heading: float,
     length: float,
     width: float,
     raggedness: float,
-    rng: Generator,
+    px_per_mm: float,
 ) -> Dots:
-    """Dots along one stroke; lengths in pixels."""
-    radius = width / 2
-    step = max(0.4, 0.45 * radius)
+    """Dots along one stroke; lengths in mm."""
+    step = max(0.4 / px_per_mm, 0.22 * width)
     count = max(3, math.ceil(length / step))
     along = np.linspace(-0.5, 0.5, count)
+    at = (along + 0.5) * length
     # A gentle bow: the heading turns a little along the way.
     bow = rng.standard_normal() * 0.12
-    x = centre[0] + length * (along * math.cos(heading) - bow * (along**2) * math.sin(heading))
-    y = centre[1] + length * (along * math.sin(heading) + bow * (along**2) * math.cos(heading))
-    # Pressure fades towards the ends and breaks where it falls under a threshold.
-    breaks = profile(count, max(2, round(length / (14 * max(radius, 0.5)))), rng)
-    grit = profile(count, max(3, round(length / (3 * max(radius, 0.5)))), rng)
+    # Pressure fades towards the ends and breaks where it falls under a threshold. Breaks are never shorter
+    # than a scan of 150 dpi can show: finer ones would leave a hairline gray instead of broken.
+    breaks = wander(at, max(7 * width, 1.4), rng, octaves=1)
+    grit = wander(at, max(1.5 * width, 0.3), rng, octaves=2)
+    sway = wander(at, max(0.6 * width, 0.12), rng, octaves=1)
     taper = np.clip((0.5 - np.abs(along)) * 6, 0, 1)
-    pressure = np.clip(0.75 + raggedness * (0.7 * breaks + 0.5 * grit), 0, 1) * taper
-    sideways = raggedness * radius * 0.8 * rng.standard_normal(count)
+    pressure = np.clip(1 + raggedness * (0.7 * breaks + 0.5 * grit - 0.2), 0, 1) * taper
+    sideways = raggedness * width * 0.3 * sway
     swell = np.exp(raggedness * (0.45 * grit + 0.35 * breaks))
-    spacing = length / count
-    # Discs overlap 2 r / spacing times along the stroke; their weights add up to the pressure.
-    radii = np.maximum(radius * swell * (0.35 + 0.65 * taper), 1e-3)
-    # The extra half turns a wide stroke's round profile into a flat one; a hairline does not saturate.
-    gain = 1.0 + 0.5 * np.clip(radii - 0.5, 0, 1)
-    weight = gain * pressure * np.minimum(spacing / (2 * np.maximum(radii, 0.5)), 1)
+    radius = np.maximum(width / 2 * swell * (0.35 + 0.65 * taper), 1e-5) * px_per_mm
+    across = bow * along**2 * length + sideways
+    x = centre[0] + length * along * math.cos(heading) - across * math.sin(heading)
+    y = centre[1] + length * along * math.sin(heading) + across * math.cos(heading)
+    weight = pressure * line_weight(length / count * px_per_mm, radius)
     return Dots(
         *(
             np.asarray(values, dtype=np.float32)
-            for values in (x - sideways * math.sin(heading), y + sideways * math.cos(heading), radii, weight)
+            for values in (x * px_per_mm - 0.5, y * px_per_mm - 0.5, radius, weight)
         )
     )
