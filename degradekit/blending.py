@@ -35,12 +35,29 @@ MODES: Mapping[str, Callable[[Image, Image], Image]] = {
 
 def laid(below: Image, alpha: Mask, tone: float, mode: str) -> Image:
     """A layer of gray ``tone`` with opacity ``alpha`` (H, W), blended by ``mode``."""
-    if mode == "lighten_only":
-        # A half-covered pixel mixes base and picture; the bare maximum would leave darker layers out.
-        return lighten_only(below, below + alpha[..., None] * (np.float32(tone) - below))
-    return MODES[mode](below, np.repeat((alpha * np.float32(tone))[..., None], 3, axis=2))
+
+    def blended(base: Image, opacity: Image) -> Image:
+        if mode == "lighten_only":
+            # A half-covered pixel mixes base and picture; the bare maximum would leave darker layers out.
+            return lighten_only(base, base + opacity * (np.float32(tone) - base))
+        return MODES[mode](base, opacity * np.float32(tone))
+
+    return _where_covered(below, alpha, blended)
 
 
 def over(below: Image, layer: Image, alpha: Mask) -> Image:
-    """``layer`` laid over ``below`` with opacity ``alpha`` (H, W)."""
-    return below + alpha[..., None] * (layer - below)
+    """``layer`` (3,) or (H, W, 3) laid over ``below`` with opacity ``alpha`` (H, W)."""
+    if layer.ndim == 1:
+        return _where_covered(below, alpha, lambda base, opacity: base + opacity * (layer - base))
+    return _where_covered(below, alpha, lambda base, opacity, top: base + opacity * (top - base), layer)
+
+
+def _where_covered(below: Image, alpha: Mask, change: Callable[..., Image], *layers: Image) -> Image:
+    """``change(pixels, opacity, *layers)`` where there is any opacity; defects cover little of a picture."""
+    chosen = np.flatnonzero(alpha)
+    result = below.copy()
+    if chosen.size:
+        flat = result.reshape(-1, 3)
+        parts = (layer.reshape(-1, 3)[chosen] for layer in layers)
+        flat[chosen] = change(flat[chosen], alpha.reshape(-1)[chosen, None], *parts)
+    return result

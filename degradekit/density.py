@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from degradekit.photo import Image, Mask
 
@@ -14,30 +16,32 @@ from degradekit.photo import Image, Mask
 FLARE = np.float32(0.002)
 #: Pixels that are converted at a time.
 BAND_PIXELS = 1 << 16
+#: The curves are tables of 16 bits: five times as fast as powers and logarithms, and finer than any file.
+STEPS = 65535
+#: Densities outside these give white and black.
+DENSITIES = (-0.5, 4.5)
 
 
 def to_linear(image: Image) -> Image:
-    """sRGB-encoded values in [0, 1] to linear light (IEC 61966-2-1)."""
-    low = image * np.float32(1 / 12.92)
-    high = cv2.pow((image + np.float32(0.055)) * np.float32(1 / 1.055), 2.4)
-    return np.where(image <= 0.04045, low, high).astype(np.float32)
+    """sRGB-encoded values, clipped to [0, 1], to linear light (IEC 61966-2-1)."""
+    return _looked_up(image, _linear_table())
 
 
 def to_srgb(linear: Image) -> Image:
     """Linear light to sRGB-encoded values, clipped to [0, 1] (IEC 61966-2-1)."""
-    clipped = np.clip(linear, 0, 1)
-    high = cv2.pow(clipped, 1 / 2.4) * np.float32(1.055) - np.float32(0.055)
-    return np.where(clipped <= 0.0031308, clipped * np.float32(12.92), high).astype(np.float32)
+    # Steps that are even in the square root are fine in the shadows, where the curve is steep.
+    return _looked_up(np.sqrt(np.maximum(linear, 0)), _srgb_table())
 
 
 def to_density(image: Image) -> Image:
-    """sRGB-encoded values to optical density per channel; paper white is 0."""
-    return np.asarray(cv2.log(to_linear(image) + FLARE) * np.float32(-1 / np.log(10)), dtype=np.float32)
+    """sRGB-encoded values, clipped to [0, 1], to optical density per channel; paper white is 0."""
+    return _looked_up(image, _density_table())
 
 
 def from_density(density: Image) -> Image:
     """Optical density per channel back to sRGB-encoded values in [0, 1]."""
-    return to_srgb(np.asarray(cv2.exp(density * np.float32(-np.log(10))), dtype=np.float32) - FLARE)
+    low, high = DENSITIES
+    return _looked_up((density - np.float32(low)) * np.float32(1 / (high - low)), _from_density_table())
 
 
 def through(image: Image, added: Image) -> Image:
@@ -68,3 +72,43 @@ def in_bands(change: Callable[..., Image], image: Image, *planes: Mask) -> Image
         band = slice(start, start + rows)
         result[band] = change(image[band], *(plane[band] for plane in planes))
     return result
+
+
+def _looked_up(values: Image, table: NDArray[np.float32]) -> Image:
+    """``table`` at ``values`` in [0, 1], which are clipped."""
+    index = np.clip(values, 0, 1) * np.float32(STEPS)
+    index += np.float32(0.5)
+    return np.take(table, index.astype(np.uint16))
+
+
+def _steps() -> NDArray[np.float64]:
+    return np.arange(STEPS + 1) / STEPS
+
+
+@lru_cache(maxsize=1)
+def _linear_table() -> NDArray[np.float32]:
+    return _linear(_steps()).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _srgb_table() -> NDArray[np.float32]:
+    return _srgb(_steps() ** 2).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _density_table() -> NDArray[np.float32]:
+    return (-np.log10(_linear(_steps()) + FLARE)).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _from_density_table() -> NDArray[np.float32]:
+    low, high = DENSITIES
+    return _srgb(np.clip(10 ** -(low + (high - low) * _steps()) - FLARE, 0, 1)).astype(np.float32)
+
+
+def _linear(encoded: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+
+
+def _srgb(linear: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)

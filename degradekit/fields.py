@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from statistics import NormalDist
 from typing import TypeAlias
 
 import cv2
@@ -14,6 +17,11 @@ Field: TypeAlias = NDArray[np.float32]
 
 #: Standard deviation of unit noise after cubic interpolation, averaged over the cell.
 CUBIC_GAIN = 0.867
+#: Noise whose grid points lie this far apart is drawn on pixels twice as large, with this many around.
+COARSE_PX = 8
+PAD = 2
+#: Steps of the normal distribution in noise: 2 to this power.
+QUANTILE_BITS = 12
 #: Displacements stay under this part of the distance between grid points, so that no fold can appear.
 NO_FOLD = 0.4
 
@@ -22,18 +30,10 @@ def smooth_noise(shape: tuple[int, int], cell_px: float, rng: Generator) -> Fiel
     """Gaussian noise that varies over about ``cell_px`` pixels: zero mean, unit variance in expectation.
 
     A random grid, interpolated cubically; its phase is random, so no feature sits at the picture's corner.
-    Source: our choice.
+    It takes the same numbers from ``rng`` whatever the shape, and with ``cell_px`` in proportion to the
+    resolution it is the same field at any resolution. Source: our choice.
     """
-    cell = max(cell_px, 1.0)
-    rows, columns = (math.ceil(side / cell) + 4 for side in shape)
-    grid = rng.standard_normal((rows, columns), dtype=np.float32)
-    phase = rng.random(2)
-    # Pixel (0, 0) lies between grid points 1 and 2, so the cubic's four neighbours always exist.
-    scale = np.float32(1 / cell)
-    matrix = np.array([[scale, 0, 1 + phase[0]], [0, scale, 1 + phase[1]]], dtype=np.float32)
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    field = cv2.warpAffine(grid, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
-    return np.asarray(field * np.float32(1 / CUBIC_GAIN), dtype=np.float32)
+    return _summed(shape, [_Layer.drawn(max(cell_px, 1.0), 1.0, rng)], (0.0, 0.0))
 
 
 def fractal_noise(
@@ -41,18 +41,93 @@ def fractal_noise(
 ) -> Field:
     """Sum of ``smooth_noise`` at ``cell_px``, half of it, ...; each octave ``persistence`` times as strong.
 
-    Zero mean, unit variance in expectation. Octaves finer than a pixel are left out. Source: our choice.
+    Zero mean, unit variance in expectation. Octaves finer than a pixel are left out; the others stay as
+    strong as they are where all are seen. Source: our choice.
     """
+    gains = persistence ** np.arange(octaves)
+    gains /= np.sqrt((gains**2).sum())
+    layers = [_Layer.drawn(cell_px / 2**octave, float(gain), rng) for octave, gain in enumerate(gains)]
+    layers[0] = replace(layers[0], cell=max(cell_px, 1.0))
+    return _summed(shape, [layer for layer in layers if layer.cell >= 1], (0.0, 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One octave of noise: distance of its grid points in pixels, standard deviation, and its random part."""
+
+    cell: float
+    gain: float
+    phase: tuple[float, float]
+    keys: tuple[int, int]
+
+    @staticmethod
+    def drawn(cell: float, gain: float, rng: Generator) -> _Layer:
+        across, down = rng.random(2)
+        right, low = rng.integers(2**32, size=2)
+        return _Layer(cell, gain, (float(across), float(down)), (int(right), int(low)))
+
+    def coarser(self) -> _Layer:
+        """The same noise on pixels twice as large."""
+        return replace(self, cell=self.cell / 2)
+
+    def drawn_on(self, shape: tuple[int, int], start: tuple[float, float]) -> Field:
+        """The noise on pixels from ``start`` (x, y) on, which may lie a cell outside the picture."""
+        rows, columns = (math.ceil(side / self.cell) + 7 for side in shape)
+        grid = _hashed(rows, columns, self.keys) * np.float32(self.gain / CUBIC_GAIN)
+        # The first pixel lies between grid points 1 and 4, so the cubic's four neighbours always exist.
+        step = 1 / self.cell
+        right, low = (2 + phase + (at + 0.5) * step for phase, at in zip(self.phase, start, strict=True))
+        matrix = np.array([[step, 0, right], [0, step, low]], dtype=np.float64)
+        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+        field = cv2.warpAffine(grid, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
+        return np.asarray(field, dtype=np.float32)
+
+
+def _summed(shape: tuple[int, int], layers: list[_Layer], start: tuple[float, float]) -> Field:
+    """The sum of ``layers``; what is coarse is drawn on coarser pixels and enlarged, which is faster."""
+    coarse = [layer for layer in layers if layer.cell >= COARSE_PX and min(shape) >= COARSE_PX]
     total = np.zeros(shape, dtype=np.float32)
-    power = 0.0
-    for octave in range(octaves):
-        cell = cell_px / 2**octave
-        if octave and cell < 1:
-            break
-        gain = persistence**octave
-        total += np.float32(gain) * smooth_noise(shape, cell, rng)
-        power += gain**2
-    return total / np.float32(math.sqrt(power))
+    if coarse:
+        # Enlarging needs neighbours beyond the picture's sides.
+        half = (shape[0] // 2 + 1 + 2 * PAD, shape[1] // 2 + 1 + 2 * PAD)
+        corner = (start[0] / 2 - PAD, start[1] / 2 - PAD)
+        small = _summed(half, [layer.coarser() for layer in coarse], corner)
+        large = cv2.resize(small, (2 * half[1], 2 * half[0]), interpolation=cv2.INTER_CUBIC)
+        inner = slice(2 * PAD, 2 * PAD + shape[0]), slice(2 * PAD, 2 * PAD + shape[1])
+        total = np.array(large[inner], dtype=np.float32)
+    for layer in layers:
+        if layer not in coarse:
+            total += layer.drawn_on(shape, start)
+    return total
+
+
+def _hashed(rows: int, columns: int, keys: tuple[int, int]) -> Field:
+    """Normal variates (rows, columns), each a function of its own row and column and of ``keys`` alone.
+
+    So a grid with more points holds the smaller one, whatever way rounding made them differ.
+    """
+    down, across = (
+        _mixed(np.arange(count, dtype=np.uint32) + np.uint32(key))
+        for count, key in zip((rows, columns), keys, strict=True)
+    )
+    return _quantiles()[_mixed(down[:, None] ^ across[None]) >> np.uint32(32 - QUANTILE_BITS)]
+
+
+def _mixed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Integer hash, in place (lowbias32, C. Wellons, public domain)."""
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        values ^= values >> np.uint32(shift)
+        values *= np.uint32(factor)
+    values ^= values >> np.uint32(16)
+    return values
+
+
+@lru_cache(maxsize=1)
+def _quantiles() -> Field:
+    """The normal distribution as equally likely values, of unit variance."""
+    normal, count = NormalDist(), 2**QUANTILE_BITS
+    values = np.array([normal.inv_cdf((number + 0.5) / count) for number in range(count)])
+    return np.asarray(values / values.std(), dtype=np.float32)
 
 
 def displacement(

@@ -13,7 +13,7 @@ from degradekit import grainmodel
 from degradekit.fields import Field
 from degradekit.imagefiles import quantise
 from degradekit.ops import Bounds, op
-from degradekit.photo import Photo
+from degradekit.photo import Image, Photo
 
 #: RMS granularity is 1000 times the standard deviation of density at density 1 through this aperture.
 APERTURE_UM2 = 1810.0
@@ -95,13 +95,17 @@ def _grained(
     # Discs of radius r add r^2 / 4 per axis to half the covariance's second moment.
     blur = math.hypot(blur_px, radius_px / 2 * math.sqrt(1 + spread**2))
     shape = (photo.height, photo.width)
-    shared = _unit_noise(shape, blur, rng) if chroma < 1 else None
-    strength = cv2.LUT(quantise(photo.image), lookup)
-    image = photo.image.copy()
+    noise = _periodic_noise(shape, blur, rng)
+    shifts = rng.integers(0, shape, size=(3, 2))
+    grain: Image = np.asarray(cv2.LUT(quantise(photo.image), lookup), dtype=np.float32)
     for channel in range(3):
-        own = _unit_noise(shape, blur, rng) if chroma > 0 else None
-        image[..., channel] += strength[..., channel] * _mixed(shared, own, chroma)
-    return photo.with_image(image)
+        plane = noise
+        if chroma > 0:
+            # The same noise far away is as good as new noise, and drawing it is most of the time.
+            own = np.roll(noise, tuple(shifts[channel]), axis=(0, 1))
+            plane = np.float32(math.sqrt(1 - chroma)) * noise + np.float32(math.sqrt(chroma)) * own
+        grain[..., channel] *= plane
+    return photo.with_image(photo.image + grain)
 
 
 def _boolean(
@@ -122,20 +126,13 @@ def _boolean(
     return photo.with_image(photo.image + (grained - smooth)[..., None])
 
 
-def _unit_noise(shape: tuple[int, int], blur_px: float, rng: Generator) -> Field:
-    """Gaussian noise of unit variance, correlated over ``blur_px``."""
+def _periodic_noise(shape: tuple[int, int], blur_px: float, rng: Generator) -> Field:
+    """Gaussian noise of unit variance, correlated over ``blur_px``; its borders fit together."""
     white = rng.standard_normal(shape, dtype=np.float32)
     reach = max(1, math.ceil(3 * blur_px))
     kernel = cv2.getGaussianKernel(2 * reach + 1, blur_px, cv2.CV_32F)
     # Dividing by the kernel's own norm keeps the variance at one for the sampled, cut-off Gaussian too.
     kernel = kernel / np.linalg.norm(kernel)
-    noise = cv2.sepFilter2D(white, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)
-    return np.asarray(noise, dtype=np.float32)
-
-
-def _mixed(shared: Field | None, own: Field | None, chroma: float) -> Field:
-    if own is None or shared is None:
-        mixed = shared if own is None else own
-        assert mixed is not None
-        return mixed
-    return np.float32(math.sqrt(1 - chroma)) * shared + np.float32(math.sqrt(chroma)) * own
+    wrapped = np.pad(white, reach, mode="wrap")
+    noise = cv2.sepFilter2D(wrapped, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_CONSTANT)
+    return np.ascontiguousarray(noise[reach:-reach, reach:-reach], dtype=np.float32)

@@ -42,13 +42,23 @@ def sensor_noise(
     read = (WHITE_BALANCE * np.float32(read_noise_e / electrons)) ** 2
     rows = rng.standard_normal((photo.height, 1, 3), dtype=np.float32)
     rows *= WHITE_BALANCE * np.float32(row_noise_e / electrons)
+    plane = rng.standard_normal((photo.height, photo.width), dtype=np.float32)
+    # The same noise far away is as good as new noise, and drawing it would be most of the time.
+    shifts = rng.integers(0, plane.shape, size=(2, 2))
+    green, blue = (np.roll(plane, tuple(shift), axis=(0, 1)) for shift in shifts)
 
-    def exposed(image: Image, rows: Image) -> Image:
+    def exposed(image: Image, red: Field, green: Field, blue: Field, rows: Image) -> Image:
         linear = to_linear(image)
-        noise = rng.standard_normal(linear.shape, dtype=np.float32) * np.sqrt(shot * linear + read)
-        return to_srgb(linear + noise + rows)
+        deviation = linear * shot
+        deviation += read
+        np.sqrt(deviation, out=deviation)
+        for channel, noise in enumerate((red, green, blue)):
+            deviation[..., channel] *= noise
+        deviation += linear
+        deviation += rows
+        return to_srgb(deviation)
 
-    return photo.with_image(in_bands(exposed, photo.image, rows))
+    return photo.with_image(in_bands(exposed, photo.image, plane, green, blue, rows))
 
 
 @op(neutral={"scale": 0.0})

@@ -44,7 +44,7 @@ def paper_holes(
     depth = blobs.depth(shape, rng, count, diameter_mm / 2 * scale, roughness, at_border)
     half_feather = max(0.5, feather_mm * scale / 2)
     alpha = fields.smoothstep(depth, -half_feather, half_feather)
-    paper = papersheet.texture(shape, scale, yellowing, rng)
+    paper = papersheet.texture(shape, scale, yellowing, rng, alpha)
     gone = alpha > 0.5
     rim = fields.smoothstep(fields.distance_inside(gone), 0.3 * RIM_MM * scale, 1.2 * RIM_MM * scale)
     bared = np.clip(paper * (1.05 - np.float32(0.11) * rim)[..., None], 0, 1)

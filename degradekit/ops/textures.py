@@ -82,7 +82,7 @@ def dust_textures(
     parameters as for ``scratch_textures``. The mask is the opacity. Source: our choice.
     """
     alpha = _stamped(photo, rng, folder, content, stamps_per_dm2, size_mm, elastic) * np.float32(opacity)
-    return photo.painted(over(photo.image, np.full_like(photo.image, tone), alpha), dust=alpha)
+    return photo.painted(over(photo.image, np.full(3, tone, np.float32), alpha), dust=alpha)
 
 
 @op(masks=("stain",), neutral={"stamps_per_dm2": 0.0})

@@ -55,7 +55,7 @@ def test_masks_and_picture_agree(textures: Path, name: str, kind: str, defect: s
     result = applied(name, textures / kind, stamps_per_dm2=20.0)
     mask, changed = result.masks[defect], np.abs(result.image - 0.4).max(axis=2)
     assert mask.max() > 0.3
-    assert (changed[mask == 0] < 1e-6).all()
+    assert (changed[mask == 0] < 1e-4).all()
     assert (changed[mask > 0.3] > 0.02).mean() > 0.9
 
 
