@@ -34,5 +34,8 @@ lint: $(VENV)/installed-dev
 test: lint
 	$(BIN)/pytest -n 2
 
+bench: $(VENV)/installed-dev
+	$(BIN)/python docs/measure_performance.py
+
 clean:
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""Published restoration methods, one module each; ``benchmark.method`` discovers them by name."""

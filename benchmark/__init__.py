@@ -1,0 +1,1 @@
+"""Trains, scores and compares restoration methods on equal terms."""

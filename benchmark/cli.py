@@ -1,0 +1,212 @@
+"""The program ``benchmark``. Imports little, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from degradekit import __version__, commandline
+from degradekit.commandline import say
+
+if TYPE_CHECKING:
+    from benchmark.method import Declaration
+    from benchmark.report import Report
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="benchmark")
+def cli() -> None:
+    """Train, score and compare restoration methods on equal terms.
+
+    Exit codes: 0 done; 1 our bug; 2 usage or configuration; 3 some methods failed; 4 data missing or corrupt;
+    130 interrupted, the same command resumes. --debug shows tracebacks.
+    """
+
+
+SOURCES_HELP = (
+    "SRC is a photograph, a folder, 'builtin' (the colour photographs inside scikit-image) or "
+    "'dead-leaves:N' (N procedural pictures); repeat the option for several. With --train alone, test "
+    "photographs are taken out of them; with neither, the profile's own are used. Photographs of one scene "
+    "stay together."
+)
+
+
+@cli.command(epilog=SOURCES_HELP)
+@click.option("--methods", default="all", show_default=True, metavar="A,B|all", help="Methods to compare.")
+@click.option("--profile", default="quick", show_default=True, metavar="NAME", help="Data, budget and width.")
+@click.option("--train", multiple=True, metavar="SRC", help="Training photographs.")
+@click.option("--test", multiple=True, metavar="SRC", help="Test photographs.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Folder  [default: runs/PROFILE]")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of everything that is drawn.")
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="YAML over the profile.")
+@click.option(
+    "-o", "overrides", multiple=True, metavar="KEY=VALUE", help="As train.iterations=2000; repeatable."
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes that make pairs; all cores if not given."
+)
+@click.option("--force", multiple=True, metavar="METHOD", help="Remove its results first.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done and why, and stop.")
+@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+def run(
+    methods: str,
+    profile: str,
+    train: tuple[str, ...],
+    test: tuple[str, ...],
+    out: Path | None,
+    seed: int | None,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    workers: int | None,
+    force: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Make pairs, train, restore, score and report; whatever is done already is skipped.
+
+    The same command after an interruption, or a kill, goes on and ends with the same tables.
+    """
+    from benchmark import profile as profiles
+
+    changes: list[str] = []
+    if train:
+        # Scenes the profile holds out are the profile's own; the user's photographs are split by share.
+        changes += [f"data.train={json.dumps(train)}", "data.held_out=[]"]
+    if test:
+        changes.append(f"data.test={json.dumps(test)}")
+    if seed is not None:
+        changes.append(f"seed={seed}")
+    resolved = profiles.load(profile, file=config, overrides=[*overrides, *changes])
+    own = resolved.data.train == profiles.load(profile).data.train
+    # From here on torch is needed, which takes a second to import.
+    from benchmark.run import Run, require_finished
+
+    declarations = _chosen(methods)
+    for name in force:
+        _chosen(name)
+    job = Run(resolved, declarations, out or Path("runs") / profile, own, workers)
+    if dry_run:
+        plan = job.plan()
+        click.echo(json.dumps(plan, indent=2) if as_json else "\n".join(map(_planned, plan)))
+        return
+    outcome = job.go(force)
+    _show(outcome.report, job.store.folder, as_json)
+    require_finished(outcome, optional=methods == "all")
+
+
+@cli.command("list")
+@click.argument("what", type=click.Choice(["methods", "metrics", "profiles"]), default="methods")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_(what: str, as_json: bool) -> None:
+    """List methods (the default), metrics or profiles."""
+    entries = {"methods": _list_methods, "metrics": _list_metrics, "profiles": _list_profiles}[what]()
+    if as_json:
+        click.echo(json.dumps(entries, indent=2))
+        return
+    width = max(len(entry["name"]) for entry in entries)
+    for entry in entries:
+        click.echo(f"{click.style(entry['name'].ljust(width), bold=True)}  {entry['summary']}")
+
+
+@cli.command()
+@click.argument("run_folder", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+def report(run_folder: Path, as_json: bool) -> None:
+    """Make rows.csv, tables and figures of a run again, from its scores and images."""
+    from benchmark import report as reports
+    from benchmark.store import Store
+
+    _show(reports.write(Store(run_folder)), run_folder, as_json)
+
+
+def _chosen(methods: str) -> list[Declaration]:
+    from benchmark import method
+    from degradekit.errors import OptionError
+
+    if methods == "all":
+        return [method.find(name) for name in method.names()]
+    names = [name.strip() for name in methods.split(",") if name.strip()]
+    if not names:
+        raise OptionError("--methods takes names with commas between them, or all")
+    return [method.find(name) for name in dict.fromkeys(names)]
+
+
+def _show(result: Report, folder: Path, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_as_json(result, folder), indent=2))
+        return
+    from rich.console import Console
+
+    from benchmark.report import tables
+
+    # Nothing tells how wide a file or a pipe is.
+    Console(width=None if sys.stdout.isatty() else 120).print(tables.terminal(result))
+    say(f"tables, figures and rows.csv are in {folder}")
+
+
+def _as_json(result: Report, folder: Path) -> dict[str, Any]:
+    from dataclasses import asdict
+    from math import isfinite
+
+    def plain(value: Any) -> Any:
+        # JSON has no infinity.
+        return str(value) if isinstance(value, float) and not isfinite(value) else value
+
+    results = {
+        line.name: {
+            metric: {key: plain(value) for key, value in asdict(summary).items()}
+            for metric, summary in line.summaries.items()
+        }
+        for line in result.scored
+    }
+    failures = {line.name: line.failure for line in result.lines if line.failure}
+    return {"run": str(folder), "profile": result.profile.name, "results": results, "failures": failures}
+
+
+def _planned(line: dict[str, str]) -> str:
+    return f"{line['method'] or '(data)':<24} {line['stage']:<8} {line['why']}"
+
+
+def _list_methods() -> list[dict[str, Any]]:
+    from benchmark import method
+
+    entries = []
+    for name, found in sorted(method.discover().items()):
+        needs = {"trains": found.trains, "needs_mask": found.needs_mask, "per_image": found.per_image}
+        entries.append({"name": name, "summary": found.summary, **needs, "unavailable": found.unavailable()})
+    return entries
+
+
+def _list_metrics() -> list[dict[str, Any]]:
+    from benchmark import metrics
+
+    return [
+        {
+            "name": name,
+            "summary": f"{found.convention}, {found.better} is better",
+            "convention": found.convention,
+            "better": found.better,
+            "unit": found.unit,
+        }
+        for name, found in ((name, metrics.find(name)) for name in metrics.names())
+    ]
+
+
+def _list_profiles() -> list[dict[str, Any]]:
+    from benchmark import profile
+
+    loaded = [profile.load(name) for name in profile.names()]
+    return [{"name": one.name, "summary": one.summary, "width": one.width} for one in loaded]
+
+
+def main() -> None:
+    """Entry point of the program."""
+    commandline.run(cli)
+
+
+if __name__ == "__main__":
+    main()

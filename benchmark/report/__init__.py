@@ -1,0 +1,144 @@
+"""Everything a reader sees, made from a run's scores and images alone; no method is needed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark import metrics, scoring, statistics
+from benchmark.metrics import Metric
+from benchmark.profile import Profile
+from benchmark.scoring import Row
+from benchmark.statistics import Summary, Values
+from benchmark.store import Store
+from degradekit import atomicfiles, manifest
+from degradekit.errors import DataError
+
+
+@dataclass(frozen=True)
+class Line:
+    """A method's line in every table.
+
+    Args:
+        name: its name.
+        about: what ``method.json`` says of it: summary, trains, needs_mask, parameters.
+        summaries: by metric name; empty when it failed.
+        failure: why there are no numbers, or "".
+    """
+
+    name: str
+    about: dict[str, Any]
+    summaries: dict[str, Summary]
+    failure: str = ""
+
+    @property
+    def oracle(self) -> bool:
+        """Whether it was told where the damage is."""
+        return bool(self.about.get("needs_mask"))
+
+    @property
+    def trained(self) -> bool:
+        """Whether it learned from the training photographs."""
+        return bool(self.about.get("trains", "none") != "none")
+
+    @property
+    def parameters(self) -> int:
+        """Trainable parameters of all its networks together."""
+        return sum(self.about.get("parameters", {}).values())
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run in numbers: ``lines`` best first, failures last.
+
+    ``values`` holds, per metric and method, one value per entry of ``photographs``.
+    """
+
+    profile: Profile
+    metrics: tuple[Metric, ...]
+    lines: tuple[Line, ...]
+    rows: tuple[Row, ...]
+    photographs: tuple[str, ...]
+    values: dict[str, dict[str, Values]]
+    data: dict[str, Any]
+
+    @property
+    def scored(self) -> list[Line]:
+        """The lines with numbers."""
+        return [line for line in self.lines if not line.failure]
+
+
+def read(store: Store) -> Report:
+    """Collect a run's results.
+
+    Raises:
+        DataError: no method has been scored or has failed yet, or a file is damaged.
+    """
+    profile = store.profile()
+    chosen = tuple(metrics.find(name) for name in profile.metrics)
+    names = [name for name in store.methods() if "score" in store.done(name) or store.failure(name)]
+    if not names:
+        raise DataError(f"{store.folder}: no method is finished yet; `benchmark run` goes on")
+    failures = {name: _reason(store.failure(name)) for name in names if store.failure(name)}
+    rows = [
+        row
+        for name in names
+        if name not in failures
+        for row in scoring.from_csv(store.method(name) / "scores.csv")
+    ]
+    about = {name: _about(store, name) for name in names}
+    # Told where the damage is, a method is in another contest.
+    contenders = [name for name in names if name not in failures and not about[name].get("needs_mask")]
+    photographs, values, summaries = _summarise(rows, chosen, contenders)
+    lines = [
+        Line(name, about[name], {metric.name: summaries[metric.name][name] for metric in chosen})
+        for name in names
+        if name not in failures
+    ]
+    headline = chosen[0]
+    sign = -1 if headline.better == "higher" else 1
+    lines.sort(key=lambda line: (sign * line.summaries[headline.name].mean, line.name))
+    lines += [Line(name, about[name], {}, reason) for name, reason in failures.items()]
+    data = manifest.read_json(store.folder / "data.json")
+    return Report(profile, chosen, tuple(lines), tuple(rows), tuple(photographs), values, data)
+
+
+def write(store: Store) -> Report:
+    """Write ``rows.csv``, ``tables/`` and ``figures/`` of a run; returns what they were made from."""
+    from benchmark.report import figures, tables
+
+    report = read(store)
+    atomicfiles.write_text(store.folder / "rows.csv", scoring.to_csv(report.rows))
+    for name, text in (
+        ("summary.md", tables.markdown(report)),
+        ("summary.csv", tables.as_csv(report)),
+        ("summary.tex", tables.latex(report)),
+    ):
+        atomicfiles.write_text(store.folder / "tables" / name, text)
+    if report.scored:
+        figures.intervals(report, store.folder / "figures")
+        figures.examples(report, store, store.folder / "figures")
+    return report
+
+
+def _summarise(
+    rows: Sequence[Row], chosen: Sequence[Metric], contenders: Sequence[str]
+) -> tuple[list[str], dict[str, dict[str, Values]], dict[str, dict[str, Summary]]]:
+    photographs: list[str] = []
+    values, summaries = {}, {}
+    for metric in chosen if rows else ():
+        photographs, values[metric.name] = statistics.per_photograph(rows, metric.name)
+        summaries[metric.name] = statistics.summarise(
+            values[metric.name], higher_is_better=metric.better == "higher", contenders=contenders
+        )
+    return photographs, values, summaries
+
+
+def _about(store: Store, name: str) -> dict[str, Any]:
+    path = store.method(name) / "method.json"
+    return manifest.read_json(path) if path.is_file() else {}
+
+
+def _reason(failure: dict[str, Any]) -> str:
+    return f"{failure['stage']}: {failure['reason']}"

@@ -1,0 +1,199 @@
+"""The summary table: terminal, Markdown, CSV and LaTeX, with a caption that says what the numbers are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from typing import TYPE_CHECKING
+
+from benchmark.metrics import Metric
+from benchmark.report import Line, Report
+from benchmark.statistics import LEVEL, RESAMPLES, Summary
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+ORACLE = "†"
+NOT_PUBLISHED = "These are not the papers' numbers."
+
+
+def caption(report: Report) -> list[str]:
+    """What was trained, on what, tested how; one sentence or two per entry."""
+    profile, train = report.profile, report.profile.train
+    counts = report.data["photographs"]
+    images = len({row.image for row in report.rows})
+    width = "published width" if profile.width == 1 else f"{profile.width:g} of the published width"
+    lines = [
+        f"Profile {profile.name}, seed {profile.seed}. Networks at {width}; budget of every trained method: "
+        f"{train.iterations:,} steps of {train.batch} crops of {train.crop} px, {train.precision}, "
+        f"the last step's weights, on {counts['train']} training photographs "
+        f"(and {counts['val']} to watch).",
+    ]
+    if not profile.as_published():
+        lines.append(NOT_PUBLISHED)
+    lines.append(
+        f"Tested on {images} degraded images of {counts['test']} photographs that were not trained on; "
+        f"recipe {report.data['recipe']['name']} ({report.data['recipe']['sha256'][:12]})."
+    )
+    lines.append(
+        f"Means over photographs; in brackets {LEVEL:.0%} percentile bootstrap intervals over photographs "
+        f"({RESAMPLES:,} resamples). Bold: the best mean, and those whose paired interval of the difference "
+        "to it contains 0."
+    )
+    if any(line.oracle for line in report.lines):
+        lines.append(f"{ORACLE} is told where the damage is, and does not compete for bold.")
+    infinite = sum(s.infinite for line in report.scored for s in line.summaries.values())
+    if infinite:
+        lines.append("+n∞: n photographs restored exactly, not in the mean.")
+    lines.append("Conventions: " + ", ".join(metric.convention for metric in report.metrics) + ".")
+    return lines
+
+
+def cell(summary: Summary, metric: Metric) -> str:
+    """``mean [low, high]``; ``+n∞`` counts photographs with an infinite value."""
+    text = _number(summary.mean, metric)
+    if not math.isnan(summary.low):
+        text += f" [{_number(summary.low, metric)}, {_number(summary.high, metric)}]"
+    if summary.infinite and math.isfinite(summary.mean):
+        text += f" +{summary.infinite}∞"
+    return text
+
+
+def terminal(report: Report) -> RenderableType:
+    """A table for rich to print."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    table.add_column("method")
+    for heading in _headings(report)[1:]:
+        table.add_column(heading, justify="right")
+    for line in report.lines:
+        if line.failure:
+            table.add_row(Text(line.name), Text(f"failed: {line.failure}", style="red"))
+            continue
+        cells = [
+            Text(
+                cell(line.summaries[metric.name], metric),
+                style="bold" if line.summaries[metric.name].best else "",
+            )
+            for metric in report.metrics
+        ]
+        table.add_row(Text(_name(line)), *cells, *_training(line))
+    return Group(table, *[Text(sentence, style="dim") for sentence in caption(report)])
+
+
+def markdown(report: Report) -> str:
+    """The table in GitHub's Markdown, the caption below it."""
+    headings = _headings(report)
+    lines = [_pipes(headings), _pipes(["---"] + ["---:"] * (len(headings) - 1))]
+    for line in report.lines:
+        if line.failure:
+            reason = " ".join(f"failed: {line.failure}".replace("|", "\\|").split())
+            lines.append(_pipes([line.name, reason, *[""] * (len(headings) - 2)]))
+            continue
+        cells = []
+        for metric in report.metrics:
+            text = cell(line.summaries[metric.name], metric)
+            cells.append(f"**{text}**" if line.summaries[metric.name].best else text)
+        lines.append(_pipes([_name(line), *cells, *_training(line)]))
+    return "\n".join([*lines, "", *caption(report), ""])
+
+
+def as_csv(report: Report) -> str:
+    """One line per method and metric, in full precision."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = ("mean", "low", "high", "photographs", "infinite", "best")
+    writer.writerow(
+        ("method", "metric", "convention", "better", *columns, "oracle_mask", "parameters", "failure")
+    )
+    for line in report.lines:
+        if line.failure:
+            writer.writerow((line.name, *[""] * 9, line.oracle, line.parameters, line.failure))
+        for metric in report.metrics if not line.failure else ():
+            summary = line.summaries[metric.name]
+            values = [getattr(summary, column) for column in columns]
+            about = (line.name, metric.name, metric.convention, metric.better)
+            writer.writerow((*about, *values, line.oracle, line.parameters, ""))
+    return text.getvalue()
+
+
+def latex(report: Report) -> str:
+    """The table for the package booktabs, the caption in it."""
+    headings = [_tex(heading) for heading in _headings(report)]
+    body = []
+    for line in report.lines:
+        if line.failure:
+            span = len(headings) - 1
+            body.append(
+                f"{_tex(line.name)} & \\multicolumn{{{span}}}{{l}}{{failed: {_tex(line.failure)}}} \\\\"
+            )
+            continue
+        cells = []
+        for metric in report.metrics:
+            text = _tex(cell(line.summaries[metric.name], metric))
+            cells.append(f"\\textbf{{{text}}}" if line.summaries[metric.name].best else text)
+        body.append(" & ".join([_tex(_name(line)), *cells, *map(_tex, _training(line))]) + r" \\")
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            f"\\caption{{{_tex(' '.join(caption(report)))}}}",
+            f"\\begin{{tabular}}{{l{'r' * (len(headings) - 1)}}}",
+            r"\toprule",
+            " & ".join(headings) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _headings(report: Report) -> list[str]:
+    return ["method", *[metric.heading for metric in report.metrics], "trained on", "parameters"]
+
+
+def _name(line: Line) -> str:
+    return f"{line.name} {ORACLE}" if line.oracle else line.name
+
+
+def _training(line: Line) -> tuple[str, str]:
+    if not line.trained:
+        return "-", "-"
+    return str(line.about["trains"]), f"{line.parameters:,}"
+
+
+def _number(value: float, metric: Metric) -> str:
+    return "∞" if math.isinf(value) else f"{value:.{metric.decimals}f}"
+
+
+def _pipes(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "∞": r"$\infty$",
+    ORACLE: r"\textdagger{}",
+}
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(sign, sign) for sign in text)

@@ -1,0 +1,331 @@
+"""The matrix: prepare -> train -> restore -> score -> report, each stage skipped when it is done."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark import metrics, report, restoring, scoring, sourcecode, splits, store, training
+from benchmark.data import CropStream, Inputs, PairSet
+from benchmark.method import Declaration, Setting, Trainable
+from benchmark.profile import Profile
+from benchmark.report import Report
+from benchmark.store import Store
+from degradekit import atomicfiles, executors, manifest, progress, recipe, synth
+from degradekit.commandline import STORAGE, say
+from degradekit.errors import DataError, OutputFolderError, UnfinishedError
+
+STAGES = ("train", "restore", "score")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: its report, and method -> reason for those that did not finish in it."""
+
+    report: Report
+    failures: dict[str, str]
+
+
+@dataclass
+class Run:
+    """One benchmark run.
+
+    Args:
+        profile: what is asked for.
+        declarations: the methods to run, in any order.
+        out: the run's folder.
+        default_train: the training photographs are the profile's own, not the user's.
+        workers: processes that make pairs; no number depends on it.
+    """
+
+    profile: Profile
+    declarations: Sequence[Declaration]
+    out: Path
+    default_train: bool = True
+    workers: int | None = None
+    store: Store = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.out)
+        # Unknown names are mistakes to report before anything is written.
+        self.metrics = [metrics.find(name) for name in self.profile.metrics]
+        self.recipe = recipe.load(self.profile.data.recipe)
+
+    def go(self, force: Sequence[str] = ()) -> Outcome:
+        """Do what is missing.
+
+        Args:
+            force: methods whose results are removed first.
+
+        Raises:
+            DegradekitError: the folder, the photographs or the configuration do not fit.
+            OSError: the disk is full, or the folder cannot be written.
+        """
+        divided = self._split()
+        with self.store.lock():
+            self.store.claim(self.profile)
+            for name in force:
+                self.store.remove(name)
+            self._prepare(divided)
+            failures: dict[str, str] = {}
+            for number, declaration in enumerate(self.declarations, 1):
+                say(f"{declaration.name} ({number}/{len(self.declarations)})")
+                reason = self._finish(declaration)
+                if reason:
+                    failures[declaration.name] = reason
+                    say(f"{declaration.name} failed: {reason}")
+            return Outcome(report.write(self.store), failures)
+
+    def plan(self) -> list[dict[str, str]]:
+        """Every stage of every method and why it has to be done; nothing is written."""
+        divided = self._split()
+        described = self._described(divided)
+        path = self.store.folder / store.DATA
+        prepared = path.is_file() and manifest.read_json(path) == described
+        lines = [{"method": "", "stage": "prepare", "why": "done" if prepared else "not done yet"}]
+        for declaration in self.declarations:
+            redo = ""
+            for stage in STAGES:
+                if stage == "train" and declaration.trains == "none":
+                    continue
+                key = self._key(declaration, stage) if prepared else {}
+                why = (redo or self.store.stale(declaration.name, stage, key)) if prepared else "not done yet"
+                redo = redo or (f"after {stage}" if why else "")
+                lines.append({"method": declaration.name, "stage": stage, "why": why or "done"})
+        return lines
+
+    def _split(self) -> splits.Split:
+        return splits.split(self.profile.data, self.profile.seed, default_train=self.default_train)
+
+    def _prepare(self, divided: splits.Split) -> None:
+        """Make the pairs of every split, once."""
+        path = self.store.folder / store.DATA
+        described = self._described(divided)
+        if path.is_file():
+            _refuse_change(self.store.folder, manifest.read_json(path), described)
+            return
+        splits.refuse_overlap(divided)
+        data = self.profile.data
+        for part in splits.SPLITS:
+            copies, size = (data.test_copies, data.test_size) if part == "test" else (data.copies, data.size)
+            plan = synth.Plan(
+                getattr(divided, part), self.recipe, self.store.data(part), copies, size, self.profile.seed
+            )
+            with progress.reporter(f"{part} pairs") as on_progress:
+                summary = synth.synthesize(
+                    plan, workers=self.workers or executors.available_cores(), on_progress=on_progress
+                )
+            if summary.errors:
+                raise DataError(f"{len(summary.errors)} {part} pairs failed: {summary.errors[0]['error']}")
+        atomicfiles.write_json(path, described)
+
+    def _described(self, divided: splits.Split) -> dict[str, Any]:
+        """The content of ``data.json``."""
+        sources = {part: getattr(divided, part) for part in splits.SPLITS}
+        return {
+            "recipe": {"name": self.recipe.name, "sha256": self.recipe.fingerprint},
+            "photographs": {part: len(found) for part, found in sources.items()},
+            "sources": {part: [f"{s.key}\t{s.extent}" for s in found] for part, found in sources.items()},
+        }
+
+    def _finish(self, declaration: Declaration) -> str | None:
+        """Do a method's missing stages; returns the reason when it fails, whatever the method raised."""
+        reason = declaration.unavailable()
+        stage = "unavailable"
+        if reason is None:
+            try:
+                for stage in STAGES:
+                    self._stage(declaration, stage)
+                return None
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno in STORAGE:
+                    raise
+                atomicfiles.write_text(
+                    self.store.method(declaration.name) / "error.txt", traceback.format_exc()
+                )
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+        self.store.mark_failed(declaration.name, stage, reason)
+        return reason
+
+    def _stage(self, declaration: Declaration, stage: str) -> None:
+        name = declaration.name
+        key = self._key(declaration, stage)
+        why = self.store.stale(name, stage, key)
+        if why is None or (stage == "train" and declaration.trains == "none"):
+            return
+        if why != "not done yet":
+            say(f"{name}: {stage} again, {why}")
+        # What follows is made from this.
+        for later in reversed(STAGES[STAGES.index(stage) :]):
+            self.store.forget(name, later)
+        {"train": self._train, "restore": self._restore, "score": self._score}[stage](declaration, key)
+        self.store.mark_done(name, stage, key)
+
+    def _train(self, declaration: Declaration, key: dict[str, str]) -> None:
+        budget, seed = self.profile.train, self.profile.seed
+        device = training.prepare(budget)
+        method = training.build(declaration, self._setting(), device)
+        assert isinstance(method, Trainable)
+        crops = CropStream(
+            PairSet(self.store.data("train")),
+            crop=budget.crop,
+            batch=budget.batch,
+            seed=seed,
+            paired=declaration.trains == "paired",
+        )
+        folder = self.store.method(declaration.name)
+        with progress.reporter(f"steps of {declaration.name}") as on_progress:
+            seconds = training.train(
+                method,
+                declaration,
+                crops,
+                PairSet(self.store.data("val")),
+                budget=budget,
+                device=device,
+                seed=seed,
+                folder=folder,
+                key=atomicfiles.fingerprint(key),
+                on_progress=on_progress,
+            )
+        # Not in any table: two runs of the same numbers never take the same time.
+        cost = {"seconds": round(seconds, 1), "device": str(device), **store.environment()}
+        atomicfiles.write_json(folder / "cost.json", cost)
+
+    def _restore(self, declaration: Declaration, key: dict[str, str]) -> None:
+        name = declaration.name
+        folder = self.store.method(name)
+        device = training.prepare(self.profile.train)
+        method = training.build(declaration, self._setting(), device)
+        about: dict[str, Any] = {
+            "summary": declaration.summary,
+            "trains": declaration.trains,
+            "needs_mask": declaration.needs_mask,
+            "per_image": declaration.per_image,
+            "parameters": {},
+        }
+        if isinstance(method, Trainable):
+            training.load_weights(method, folder / training.WEIGHTS)
+            (folder / training.CHECKPOINT).unlink(missing_ok=True)
+            about["parameters"] = {
+                part: sum(tensor.numel() for tensor in network.parameters())
+                for part, network in method.networks.items()
+            }
+        atomicfiles.write_json(folder / "method.json", about)
+        self._clear_others(name, key)
+        with progress.reporter(f"images restored by {name}") as on_progress:
+            restoring.restore_folder(
+                method,
+                declaration,
+                Inputs(self.store.data("test")),
+                self.store.restored(name),
+                seed=self.profile.seed,
+                on_progress=on_progress,
+            )
+
+    def _clear_others(self, name: str, key: dict[str, str]) -> None:
+        """Remove restored images made under another key; those of a killed run with this key stay."""
+        import shutil
+
+        mark = self.store.method(name) / "restoring.json"
+        if not mark.is_file() or manifest.read_json(mark) != key:
+            shutil.rmtree(self.store.restored(name), ignore_errors=True)
+            atomicfiles.write_json(mark, key)
+
+    def _score(self, declaration: Declaration, key: dict[str, str]) -> None:
+        with progress.reporter(f"images of {declaration.name} scored") as on_progress:
+            rows = scoring.score(
+                declaration.name,
+                self.store.restored(declaration.name),
+                PairSet(self.store.data("test")),
+                self.metrics,
+                seed=self.profile.seed,
+                on_progress=on_progress,
+            )
+        atomicfiles.write_text(self.store.method(declaration.name) / "scores.csv", scoring.to_csv(rows))
+
+    def _setting(self) -> Setting:
+        return Setting(width=self.profile.width, seed=self.profile.seed)
+
+    def _key(self, declaration: Declaration, stage: str) -> dict[str, str]:
+        """What a stage's result depends on, in parts that a message can name."""
+        profile = self.profile
+        common = {"seed": str(profile.seed), "width": str(profile.width)}
+        if stage == "train" or declaration.trains != "none":
+            train = {
+                **common,
+                "budget": profile.train.model_dump_json(),
+                "training pairs": self._pairs("train"),
+                "validation pairs": self._pairs("val"),
+                "training code": sourcecode.fingerprint(declaration.module, "benchmark.training"),
+            }
+        else:
+            train = common
+        if stage == "train":
+            return train
+        restore = {
+            **train,
+            "test pairs": self._pairs("test"),
+            "restoring code": sourcecode.fingerprint(declaration.module, "benchmark.restoring"),
+        }
+        if stage == "restore":
+            return restore
+        functions = {metric.function.__module__ for metric in self.metrics}
+        return {
+            **restore,
+            "metrics": ", ".join(metric.convention for metric in self.metrics),
+            "scoring code": sourcecode.fingerprint("benchmark.scoring", *sorted(functions)),
+        }
+
+    def _pairs(self, part: str) -> str:
+        """Fingerprint of a split's pairs: names and hashes of decoded pixels."""
+        rows = manifest.read_rows(self.store.data(part))
+        hashed = [{key: row[key] for key in row if key.endswith(("file_name", "sha256"))} for row in rows]
+        return atomicfiles.fingerprint(hashed)
+
+
+def require_finished(outcome: Outcome, optional: bool) -> None:
+    """Complain about methods that did not finish.
+
+    Args:
+        outcome: of the run.
+        optional: the methods were not named one by one, so one that is unavailable here is no failure.
+
+    Raises:
+        UnfinishedError: one failed; the message names all.
+    """
+    failures = {
+        name: reason
+        for name, reason in outcome.failures.items()
+        if not (
+            optional
+            and any(
+                line.name == name and line.failure.startswith("unavailable") for line in outcome.report.lines
+            )
+        )
+    }
+    if failures:
+        listed = "; ".join(f"{name} ({reason})" for name, reason in failures.items())
+        raise UnfinishedError(f"{len(failures)} methods did not finish: {listed}; the others did")
+
+
+def _refuse_change(folder: Path, there: dict[str, Any], asked: dict[str, Any]) -> None:
+    if there == asked:
+        return
+    parts = {"": splits.SPLITS, **{f"{part} ": (part,) for part in splits.SPLITS}}
+    for which, members in parts.items():
+        before, now = (
+            {line for part in members for line in side["sources"][part]} for side in (there, asked)
+        )
+        if before != now:
+            first = min(before ^ now).partition("\t")[0]
+            raise OutputFolderError(
+                f"{folder}: holds another run ({which}photographs: {len(before)} there, {len(now)} asked "
+                f"for; '{first}' is new, gone or changed); name another folder with --out"
+            )
+    raise OutputFolderError(
+        f"{folder}: holds another run (recipe '{there['recipe']['name']}' has changed since); "
+        "name another folder with --out"
+    )

@@ -1,0 +1,129 @@
+"""From per-image rows to means and intervals. The unit is the photograph, not the image."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.scoring import Row
+from degradekit.randomness import stream
+
+RESAMPLES, BLOCK = 10_000, 500
+LEVEL = 0.95
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One method and metric over the test photographs.
+
+    Args:
+        mean: mean over the photographs with a finite value; inf when there is none.
+        low: lower end of the bootstrap interval of the mean; NaN when fewer than two values are finite.
+        high: its upper end.
+        photographs: how many there are.
+        infinite: how many of them have an infinite value (equal images) and are not in the mean.
+        best: no other method's mean is better, or the bootstrap interval of the difference to the best one
+            contains 0. Only methods told apart by the table's caption (``contenders``) compete.
+    """
+
+    mean: float
+    low: float
+    high: float
+    photographs: int
+    infinite: int
+    best: bool = False
+
+
+def per_photograph(rows: Iterable[Row], metric: str) -> tuple[list[str], dict[str, Values]]:
+    """Photographs (sorted) and, per method, the mean over the variants of each.
+
+    Raises:
+        ValueError: the methods were not scored on the same images.
+    """
+    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    images: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if row.metric == metric:
+            values[row.method][row.photograph].append(row.value)
+            images[row.method].append(row.image)
+    if len({tuple(sorted(names)) for names in images.values()}) > 1:
+        raise ValueError("methods were scored on different images")
+    photographs = sorted({name for of_method in values.values() for name in of_method})
+    means = {
+        method: np.array([np.mean(of_method[name]) for name in photographs])
+        for method, of_method in sorted(values.items())
+    }
+    return photographs, means
+
+
+def summarise(
+    values: Mapping[str, Values], *, higher_is_better: bool, contenders: Sequence[str]
+) -> dict[str, Summary]:
+    """Mean, percentile bootstrap interval (10,000 resamples of photographs, 95 %) and the best methods.
+
+    All methods and metrics share one matrix of resampled photographs, so differences are paired.
+
+    Args:
+        values: per method one value per photograph, same order for all.
+        higher_is_better: direction of the metric.
+        contenders: the methods that may be called best.
+    """
+    count = len(next(iter(values.values())))
+    resampled = _resampled(values, count)
+    summaries = {}
+    for method, sample in values.items():
+        finite = sample[np.isfinite(sample)]
+        known = len(finite)
+        low, high = _interval(resampled[method]) if known > 1 else (np.nan, np.nan)
+        mean = float(finite.mean()) if known else float("inf")
+        summaries[method] = Summary(mean, low, high, count, count - known)
+    competing = [method for method in contenders if method in summaries]
+    if not competing:
+        return summaries
+    sign = 1 if higher_is_better else -1
+    leader = max(competing, key=lambda method: sign * summaries[method].mean)
+    for method in competing:
+        tied = summaries[method].mean == summaries[leader].mean
+        if not tied and count > 1 and np.isfinite(summaries[leader].mean):
+            low, high = _interval(resampled[leader] - resampled[method])
+            tied = bool(low <= 0 <= high)
+        summaries[method] = _with_best(summaries[method], tied)
+    return summaries
+
+
+def _resampled(values: Mapping[str, Values], count: int) -> dict[str, Values]:
+    """The mean of every resample of ``count`` photographs, the same photographs for every method."""
+    rng = stream(0, "bootstrap", count)
+    blocks: dict[str, list[Values]] = {method: [] for method in values}
+    # In blocks, so that memory stays small for thousands of photographs.
+    for start in range(0, RESAMPLES, BLOCK):
+        indices = rng.integers(count, size=(min(BLOCK, RESAMPLES - start), count))
+        for method, sample in values.items():
+            blocks[method].append(_means(sample[indices]))
+    return {method: np.concatenate(means) for method, means in blocks.items()}
+
+
+def _means(samples: Values) -> Values:
+    """Row means over finite entries; NaN where a row has none."""
+    known = np.isfinite(samples)
+    count = known.sum(axis=1)
+    total = np.where(known, samples, 0).sum(axis=1)
+    means: Values = np.full(len(samples), np.nan)
+    np.divide(total, count, out=means, where=count > 0)
+    return means
+
+
+def _interval(means: Values) -> tuple[float, float]:
+    tail = 100 * (1 - LEVEL) / 2
+    low, high = np.nanpercentile(means, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def _with_best(summary: Summary, best: bool) -> Summary:
+    return Summary(summary.mean, summary.low, summary.high, summary.photographs, summary.infinite, best)

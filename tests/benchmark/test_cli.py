@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Outcome
+
+from benchmark import method
+
+Call = Callable[..., Outcome]
+ONE = ("run", "--methods", "identity", "--profile", "smoke", "--workers", "1")
+TINY = ("-o", "data.size=64", "-o", "data.test_size=48", "-o", "train.crop=64", "-o", "data.test_frac=0.4")
+
+
+def test_the_smoke_profile_compares_every_method(call: Call, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = call("benchmark", "run", "--methods", "all", "--profile", "smoke", "--out", out, "--json")
+    assert done.code == 0, done.err
+    results = json.loads(done.out)
+    assert set(results["results"]) == set(method.names())
+    assert results["failures"] == {}
+    for summaries in results["results"].values():
+        assert summaries["psnr"]["photographs"] == 2
+        assert 0 < summaries["psnr"]["mean"] < 60
+    first = {path: path.read_bytes() for path in out.glob("tables/*")}
+    (out / "rows.csv").unlink()
+    shutil.rmtree(out / "tables")
+    shown = call("benchmark", "report", out)
+    assert shown.code == 0
+    assert "These are not the papers' numbers." in shown.out
+    assert first == {path: path.read_bytes() for path in out.glob("tables/*")}
+    assert (out / "rows.csv").is_file()
+
+
+def test_dry_run_writes_nothing(call: Call, photographs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    planned = call("benchmark", *ONE, *TINY, "--train", photographs, "--out", out, "--dry-run", "--json")
+    assert planned.code == 0
+    assert [line["stage"] for line in json.loads(planned.out)] == ["prepare", "restore", "score"]
+    assert not out.exists()
+    assert "(data)" in call("benchmark", *ONE, *TINY, "--train", photographs, "--out", out, "--dry-run").out
+
+
+def test_another_run_in_the_folder_is_refused(call: Call, photographs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = (*ONE, *TINY, "--train", photographs, "--out", out)
+    assert call("benchmark", *command).code == 0
+    other_seed = call("benchmark", *command, "--seed", "1")
+    assert other_seed.code == 2
+    assert "seed: 0 there, 1 asked for" in other_seed.err
+    (photographs / "a.png").rename(tmp_path / "away.png")
+    fewer = call("benchmark", *command)
+    assert fewer.code == 2
+    assert "'a.png' is new, gone or changed" in fewer.err
+    (tmp_path / "away.png").rename(photographs / "a.png")
+    assert call("benchmark", *command, "--force", "identity").code == 0
+
+
+def test_exit_codes_and_messages(call: Call, photographs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    shutil.copy(photographs / "b.png", tmp_path / "other/holiday.png")
+    (photographs / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    both = ("--train", photographs, "--test", tmp_path / "other")
+    for arguments, code, text in [
+        (("run", "--methods", "identiti"), 2, "unknown method 'identiti'; did you mean 'identity'"),
+        (("run", "--methods", ","), 2, "--methods takes names"),
+        (("run", "--profile", "quik"), 2, "unknown profile 'quik'; did you mean 'quick'"),
+        (("run", "-o", "train.iteration=3"), 2, "did you mean 'train.iterations'"),
+        (("run", "-o", "metrics=[psrn]", "--out", out), 2, "unknown metric 'psrn'; did you mean 'psnr'"),
+        (("run", "-o", "data.recipe=old-foto", "--out", out), 2, "did you mean 'old-photo'"),
+        (("run", "--config", tmp_path / "gone.yaml"), 2, "cannot be read"),
+        (("run", "--sead", "3"), 2, "--sead"),
+        (("run", "--profile", "paper", "--out", out), 2, "--train SRC"),
+        ((*ONE, "--out", out, "--train", tmp_path / "gone"), 4, "no such file or folder"),
+        ((*ONE, "--out", out, "--train", tmp_path / "empty"), 4, "holds no photograph"),
+        ((*ONE, "--out", out, "--train", photographs / "a.png"), 4, "each needs at least one"),
+        ((*ONE, *TINY, "--out", out, "--train", photographs), 4, "broken.png"),
+        (("report", tmp_path), 4, "no benchmark run there"),
+        (("list", "metods"), 2, "metods"),
+    ]:
+        outcome = call("benchmark", *arguments)
+        assert outcome.code == code, (arguments, outcome)
+        assert text in " ".join(outcome.err.split()), (arguments, outcome)
+    (photographs / "broken.png").unlink()
+    shutil.rmtree(out, ignore_errors=True)
+    overlapping = call("benchmark", *ONE, *TINY, "--out", out, *both)
+    assert overlapping.code == 4
+    assert "the same photograph is in" in overlapping.err
+    assert str(photographs / "b.png") in overlapping.err
+    assert str(tmp_path / "other/holiday.png") in overlapping.err
+
+
+def test_a_failing_method_makes_exit_code_3(
+    call: Call, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from baselines.sanity import Median
+
+    def fail(*arguments: object) -> None:
+        raise ZeroDivisionError("by accident")
+
+    monkeypatch.setattr(Median, "restore", fail)
+    command = ("run", "--methods", "identity,median", "--profile", "smoke", "--workers", "1")
+    outcome = call("benchmark", *command, *TINY, "--train", photographs, "--out", tmp_path / "run")
+    assert outcome.code == 3
+    assert "median (ZeroDivisionError: by accident)" in outcome.err
+    assert "identity" in outcome.out
+    assert "failed: restore: ZeroDivisionError" in outcome.out
+
+
+def test_lists(call: Call) -> None:
+    for what, name in [("methods", "biharmonic"), ("metrics", "ssim"), ("profiles", "quick")]:
+        entries = json.loads(call("benchmark", "list", what, "--json").out)
+        assert name in [entry["name"] for entry in entries]
+        assert all(entry["summary"] for entry in entries)
+        assert name in call("benchmark", "list", what).out
+    needs = {
+        entry["name"]: entry["needs_mask"] for entry in json.loads(call("benchmark", "list", "--json").out)
+    }
+    assert needs["biharmonic"]
+    assert not needs["identity"]
+
+
+def test_help_is_quick_and_needs_no_torch() -> None:
+    code = (
+        "import sys\nfrom benchmark.cli import cli\n"
+        "cli(['run', '--help'], standalone_mode=False)\n"
+        "heavy = {'torch', 'numpy', 'cv2', 'pydantic', 'matplotlib', 'rich'} & set(sys.modules)\n"
+        "sys.exit(', '.join(heavy) or 0)"
+    )
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--profile NAME" in done.stdout
+    assert time.monotonic() - start < 2  # 0.1 s on a quiet machine.

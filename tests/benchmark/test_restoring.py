@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pairfolders import write
+from torch import Tensor
+
+from benchmark.data import Inputs
+from benchmark.method import Declaration, Method
+from benchmark.restoring import restore_folder
+from degradekit import imagefiles
+
+
+class Noise:
+    """Adds noise from torch's generator, and remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.masks: list[Tensor | None] = []
+        self.gradients: list[bool] = []
+
+    def restore(self, degraded: Tensor, mask: Tensor | None) -> Tensor:
+        self.masks.append(mask)
+        self.gradients.append(torch.is_grad_enabled())
+        return degraded + 0.1 * torch.randn_like(degraded)
+
+
+def _restore(method: Method, declaration: Declaration, inputs: Inputs, out: Path) -> None:
+    restore_folder(method, declaration, inputs, out, seed=0, on_progress=lambda done, total: None)
+
+
+def _declare(**declared: bool) -> Declaration:
+    return Declaration("noise", "for tests", lambda setting: Noise(), **declared)
+
+
+def test_an_image_is_restored_alike_whatever_came_before(tmp_path: Path) -> None:
+    inputs = Inputs(write(tmp_path / "data"))
+    _restore(Noise(), _declare(), inputs, tmp_path / "all")
+    for path in sorted((tmp_path / "all").glob("*.png"))[:2]:
+        path.rename(tmp_path / path.name)
+    torch.manual_seed(3)
+    again = Noise()
+    _restore(again, _declare(), inputs, tmp_path / "all")
+    assert len(again.masks) == 2
+    for path in tmp_path.glob("*.png"):
+        assert path.read_bytes() == (tmp_path / "all" / path.name).read_bytes()
+
+
+def test_the_mask_is_given_to_those_who_declare_it(tmp_path: Path) -> None:
+    inputs = Inputs(write(tmp_path / "data", count=1))
+    without, with_mask = Noise(), Noise()
+    _restore(without, _declare(), inputs, tmp_path / "a")
+    _restore(with_mask, _declare(needs_mask=True), inputs, tmp_path / "b")
+    assert without.masks == [None]
+    (mask,) = with_mask.masks
+    assert mask is not None
+    assert np.array_equal(mask[0, 0].numpy() * 255, inputs.mask(0))
+
+
+def test_gradients_only_for_methods_that_optimise_on_the_image(tmp_path: Path) -> None:
+    inputs = Inputs(write(tmp_path / "data", count=1))
+    plain, optimising = Noise(), Noise()
+    _restore(plain, _declare(), inputs, tmp_path / "a")
+    _restore(optimising, _declare(per_image=True), inputs, tmp_path / "b")
+    assert (plain.gradients, optimising.gradients) == ([False], [True])
+
+
+class Wrong:
+    def __init__(self, value: float, crop: int) -> None:
+        self.value, self.crop = value, crop
+
+    def restore(self, degraded: Tensor, mask: Tensor | None) -> Tensor:
+        return degraded[..., self.crop :] * self.value
+
+
+def test_wrong_shapes_and_values_are_refused(tmp_path: Path) -> None:
+    inputs = Inputs(write(tmp_path / "data", count=1))
+    with pytest.raises(ValueError, match=r"gave shape \(1, 3, 64, 95\)"):
+        _restore(Wrong(1, 1), _declare(), inputs, tmp_path / "a")
+    with pytest.raises(ValueError, match="not finite, on image photo0_0"):
+        _restore(Wrong(float("nan"), 0), _declare(), inputs, tmp_path / "a")
+    assert not list((tmp_path / "a").glob("*.png"))
+    _restore(Wrong(3, 0), _declare(), inputs, tmp_path / "a")
+    assert imagefiles.read(tmp_path / "a/photo0_0.png").rgb.max() == 255

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmark.scoring import Row
+from benchmark.statistics import per_photograph, summarise
+
+
+def _row(method: str, photograph: str, variant: int, value: float) -> Row:
+    return Row(method, 0, f"{photograph}_{variant}", photograph, photograph, variant, "psnr", "c", value)
+
+
+def test_variants_of_a_photograph_are_one_sample() -> None:
+    rows = [_row("m", "a", variant, 10 + variant) for variant in range(3)] + [_row("m", "b", 0, 20)]
+    photographs, values = per_photograph(rows, "psnr")
+    assert photographs == ["a", "b"]
+    assert values["m"].tolist() == [11, 20]
+
+
+def test_methods_scored_on_different_images_are_not_compared() -> None:
+    rows = [_row("m", "a", 0, 1), _row("n", "a", 1, 1)]
+    with pytest.raises(ValueError, match="different images"):
+        per_photograph(rows, "psnr")
+
+
+def test_intervals_agree_with_theory() -> None:
+    sample = np.random.Generator(np.random.PCG64(1)).normal(25, 3, 200)
+    summary = summarise({"m": sample}, higher_is_better=True, contenders=["m"])["m"]
+    half = 1.96 * sample.std(ddof=1) / math.sqrt(200)
+    assert summary.mean == pytest.approx(sample.mean())
+    assert summary.low == pytest.approx(sample.mean() - half, abs=0.05)
+    assert summary.high == pytest.approx(sample.mean() + half, abs=0.05)
+    again = summarise({"m": sample}, higher_is_better=True, contenders=["m"])["m"]
+    assert again == summary
+
+
+def test_differences_are_paired() -> None:
+    # Photographs differ far more than methods do, yet b is better on every one of them.
+    a = np.linspace(10, 40, 12)
+    values = {"a": a, "b": a + 0.5, "c": a + 0.5 + np.resize([0.1, -0.12], 12)}
+    result = summarise(values, higher_is_better=True, contenders=["a", "b", "c"])
+    assert result["a"].high > result["b"].low
+    assert {name: summary.best for name, summary in result.items()} == {"a": False, "b": True, "c": True}
+    lower = summarise(values, higher_is_better=False, contenders=["a", "b", "c"])
+    assert {name: summary.best for name, summary in lower.items()} == {"a": True, "b": False, "c": False}
+    rivals = summarise(values, higher_is_better=True, contenders=["a"])
+    assert {name: summary.best for name, summary in rivals.items()} == {"a": True, "b": False, "c": False}
+
+
+def test_infinite_values_are_counted_and_left_out_of_the_mean() -> None:
+    values = {"m": np.array([10.0, np.inf, 20.0]), "all": np.full(3, np.inf)}
+    result = summarise(values, higher_is_better=True, contenders=["m", "all"])
+    assert (result["m"].mean, result["m"].infinite) == (15, 1)
+    assert 10 <= result["m"].low <= result["m"].high <= 20
+    assert (result["all"].mean, result["all"].infinite) == (math.inf, 3)
+    assert (result["all"].best, result["m"].best) == (True, False)
+
+
+def test_one_photograph_has_no_interval() -> None:
+    summary = summarise({"m": np.array([12.0])}, higher_is_better=True, contenders=["m"])["m"]
+    assert summary.mean == 12
+    assert math.isnan(summary.low)
+    assert math.isnan(summary.high)
