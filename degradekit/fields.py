@@ -110,7 +110,8 @@ def _hashed(rows: int, columns: int, keys: tuple[int, int]) -> Field:
         _mixed(np.arange(count, dtype=np.uint32) + np.uint32(key))
         for count, key in zip((rows, columns), keys, strict=True)
     )
-    return _quantiles()[_mixed(down[:, None] ^ across[None]) >> np.uint32(32 - QUANTILE_BITS)]
+    number = _mixed(down[:, None] ^ across[None]) >> np.uint32(32 - QUANTILE_BITS)
+    return np.take(_quantiles(), number)
 
 
 def _mixed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
