@@ -49,12 +49,15 @@ def test_layout_and_manifest(photographs: Path, tmp_path: Path) -> None:
         degraded = imagefiles.read(tmp_path / "out" / row["file_name"]).rgb
         assert clean.shape == degraded.shape == (row["height"], row["width"], 3)
         assert imagefiles.pixel_hash(degraded) == row["sha256"]
-        scratch, hole, both = (
-            imagefiles.read(tmp_path / "out" / row[column]).rgb[..., 0] / 255
-            for column in ("scratch_mask_file_name", "hole_mask_file_name", "mask_file_name")
-        )
-        assert np.abs(both - (1 - (1 - scratch) * (1 - hole))).max() <= 1.01 / 255
-        assert row["coverage_scratch"] == pytest.approx(scratch.mean(), abs=1e-6)
+        classes = [column for column in row if column.endswith("_mask_file_name")]
+        assert len(classes) == len(recipe.load("old-photo").classes)
+        masks = {
+            column: imagefiles.read(tmp_path / "out" / row[column]).rgb[..., 0] / 255
+            for column in [*classes, "mask_file_name"]
+        }
+        kept = np.prod([1 - masks[column] for column in classes], axis=0)
+        assert np.abs(masks["mask_file_name"] - (1 - kept)).max() <= len(classes) * 1.01 / 255
+        assert row["coverage_scratch"] == pytest.approx(masks["scratch_mask_file_name"].mean(), abs=1e-6)
     assert any(row["coverage_any"] > 0 for row in rows)
 
 
