@@ -33,10 +33,14 @@ MODES: Mapping[str, Callable[[Image, Image], Image]] = {
 }
 
 
-def laid(below: Image, alpha: Mask, tone: float, mode: str) -> Image:
-    """A layer of gray ``tone`` with opacity ``alpha`` (H, W), blended by ``mode``."""
+def laid(
+    below: Image, alpha: Mask, tone: float, mode: str, channels: tuple[float, float, float] = (1, 1, 1)
+) -> Image:
+    """A layer of gray ``tone``, opacity ``alpha`` (H, W) times a factor for each channel, by ``mode``."""
+    factors = np.array(channels, dtype=np.float32)
 
     def blended(base: Image, opacity: Image) -> Image:
+        opacity = opacity * factors
         if mode == "lighten_only":
             # A half-covered pixel mixes base and picture; the bare maximum would leave darker layers out.
             return lighten_only(base, base + opacity * (np.float32(tone) - base))

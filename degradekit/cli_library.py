@@ -71,14 +71,19 @@ def calibrate(
 @click.option("--out", type=click.Path(path_type=Path), default=Path("realism"), show_default=True)
 @recipe_options
 @click.option(
-    "--annotations", type=click.Path(path_type=Path), help="CSV of labelled defects on 35 mm frames."
+    "--labels",
+    "--annotations",
+    "annotations",
+    type=click.Path(path_type=Path),
+    help="CSV of labelled defects on 35 mm frames.",
 )
 @click.option("--real", type=click.Path(path_type=Path), help="Folder of real old photographs, for colour.")
 @click.option(
-    "--frames", type=click.IntRange(1, 1000), default=3, show_default=True, help="Frames generated."
+    "--frames", type=click.IntRange(1, 1000), default=14, show_default=True, help="Frames generated."
 )
 @click.option("--copies", type=click.IntRange(1, 1000), default=4, show_default=True, help="Samples of each.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="ks_area, ks_length and count_ratio of each class.")
 def realism(
     sources: tuple[str, ...],
     out: Path,
@@ -90,16 +95,17 @@ def realism(
     frames: int,
     copies: int,
     seed: int,
+    as_json: bool,
 ) -> None:
     """Compare generated with real statistics: defects, coverage, grain, colour. Tables and figures."""
     from degradekit import progress, realism_study
 
     chosen = chosen_recipe(recipe, severity, textures)
     with progress.reporter("frames") as report:
-        page = realism_study.write(
+        page, verdict = realism_study.write(
             out, chosen, found_sources(sources), annotations, real, frames, copies, seed, report
         )
-    click.echo(page)
+    click.echo(json.dumps(verdict, indent=2) if as_json else page)
 
 
 @click.command()

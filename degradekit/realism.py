@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,10 +39,14 @@ QUANTILES = (0.05, 0.5, 0.95)
 
 @dataclass(slots=True)
 class Defects:
-    """Objects of each class on a known area: class -> measure -> values in um or um2, one each object."""
+    """Objects of each class on a known area: class -> measure -> values in um or um2, one each object.
+
+    ``counts``: class -> number of objects on each frame.
+    """
 
     area_mm2: float = 0.0
     found: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    counts: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, name: str, area_um2: float, length_um: float, width_um: float) -> None:
         """Count one object."""
@@ -58,6 +63,7 @@ def read_annotations(path: Path) -> tuple[Defects, list[float]]:
     """
     defects = Defects()
     scans: dict[str, float] = {}
+    on_frame: dict[str, Counter[str]] = {}
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
@@ -72,12 +78,15 @@ def read_annotations(path: Path) -> tuple[Defects, list[float]]:
                 pitch = scans.setdefault(row["scan"], values["um_per_px"])
                 label = row["label"].strip().lower()
                 lengths = sorted((values["length_px"] * pitch, values["width_px"] * pitch), reverse=True)
-                defects.add(LABELS.get(label, label), values["area_px"] * pitch**2, *lengths)
+                name = LABELS.get(label, label)
+                defects.add(name, values["area_px"] * pitch**2, *lengths)
+                on_frame.setdefault(name, Counter())[row["scan"]] += 1
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if not scans:
         raise DataError(f"{path}: holds no defect")
     defects.area_mm2 = len(scans) * FRAME_MM[0] * FRAME_MM[1]
+    defects.counts = {name: [number[scan] for scan in scans] for name, number in on_frame.items()}
     return defects, list(scans.values())
 
 
@@ -117,6 +126,9 @@ def generate_defects(
                 for name in set(op.masks) & set(photo.masks):
                     _outline(defects, name, quantise(photo.masks[name]), um_per_px)
         defects.area_mm2 += FRAME_MM[0] * FRAME_MM[1]
+        for name, measures in defects.found.items():
+            earlier = defects.counts.setdefault(name, [0] * frame)
+            earlier.append(len(measures["area"]) - sum(earlier))
         if on_frame:
             on_frame(frame + 1, frames)
     return defects
@@ -154,6 +166,26 @@ def compare_defects(real: Defects, made: Defects) -> list[dict[str, Any]]:
             row["ks"] = float(ks_2samp(a, b).statistic) if len(b) else None
             rows.append(row)
     return rows
+
+
+def verdict(real: Defects, made: Defects) -> dict[str, dict[str, float | None]]:
+    """For each class the Kolmogorov-Smirnov distances of area and length, and the ratio of median counts.
+
+    Counts are per frame, ours over the real ones.
+    """
+    rows = {
+        (row["class"], row["measure"].partition(" ")[0]): row["ks"] for row in compare_defects(real, made)
+    }
+    return {
+        name: {
+            "ks_area": rows[name, "area"],
+            "ks_length": rows[name, "length"],
+            "count_ratio": float(np.median(made.counts[name]) / np.median(real.counts[name]))
+            if made.counts.get(name) and np.median(real.counts[name])
+            else None,
+        }
+        for name in sorted(real.found)
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,11 @@ def cast_figure(path: Path, real: Sequence[Cast], made: Sequence[Cast]) -> None:
     _save(figure, path)
 
 
+def verdict_rows(verdict: dict[str, dict[str, float | None]]) -> list[dict[str, Any]]:
+    """One row for each class: distances of area and length, ratio of median counts per frame."""
+    return [{"class": name, **values} for name, values in verdict.items()]
+
+
 def grain_rows(curves: GrainCurves) -> list[dict[str, Any]]:
     """Standard deviation of both models at each gray level."""
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from degradekit import atomicfiles, realism, realism_report
 from degradekit import sources as photographs
@@ -24,8 +25,8 @@ def write(
     copies: int,
     seed: int,
     on_frame: Callable[[int, int], None] | None = None,
-) -> Path:
-    """Write tables, figures and ``realism.md`` into ``out``; returns the page's path.
+) -> tuple[Path, dict[str, Any]]:
+    """Write tables, figures and ``realism.md`` into ``out``; returns the page and the verdict.
 
     Raises:
         DataError: the annotations or the real photographs are missing or damaged.
@@ -34,13 +35,16 @@ def write(
     real_casts = realism.real_casts(photographs.find([str(real)])) if real else []
     title = f"# Realism of `{recipe.name}`"
     parts = [title, f"Seed {seed}; {frames} frames; {copies} samples of each photograph."]
+    verdict: dict[str, Any] = {}
     if labelled:
         defects, pitches = labelled
         made = realism.generate_defects(recipe, frames, pitches, seed, on_frame)
         realism_report.defects_figure(out / "defects.png", defects, made)
         table = realism_report.write_table(out, "defects", realism.compare_defects(defects, made))
         areas = f"On {defects.area_mm2:.0f} mm2 of real film and {made.area_mm2:.0f} mm2 of ours."
-        parts += ["## Defects", areas, table, "![Defects](defects.png)"]
+        verdict = realism.verdict(defects, made)
+        found = realism_report.write_table(out, "verdict", realism_report.verdict_rows(verdict))
+        parts += ["## Defects", found, areas, table, "![Defects](defects.png)"]
     casts, covers = realism.generated_samples(recipe, sources, copies, seed)
     rows = realism_report.coverage_rows(covers, labelled[0] if labelled else None)
     parts += ["## Coverage", realism_report.write_table(out, "coverage", rows)]
@@ -57,4 +61,4 @@ def write(
         counts = f"{len(real_casts)} real photographs, {len(casts)} of ours (CIELAB)."
         parts += ["## Colour", counts, table, "![Colour](colour.png)"]
     atomicfiles.write_text(out / "realism.md", "\n\n".join(parts) + "\n")
-    return out / "realism.md"
+    return out / "realism.md", verdict

@@ -32,9 +32,9 @@ def paper_holes(
     """Flakes of picture are gone and the paper shows, with a pale torn rim and a fine shadow at its edge.
 
     ``diameter_mm`` is the median, ``feather_mm`` the softness of the edge, ``at_border`` the share of holes
-    that sit on the sheet's border, ``yellowing`` the age of the paper. The mask is the hole's opacity.
-    Source: random feathered shapes revealing paper texture are Wan et al., CVPR 2020, 3.3; shapes and
-    paper are our own.
+    that sit on the sheet's border, ``yellowing`` the age of the paper. The mask is the opacity of hole and
+    shadow. Source: random feathered shapes revealing paper texture are Wan et al., CVPR 2020, 3.3; shapes
+    and paper are our own.
     """
     count = int(rng.poisson(density_per_dm2 * photo.area_mm2 / 1e4))
     if count == 0:
@@ -50,4 +50,6 @@ def paper_holes(
     bared = np.clip(paper * (1.05 - np.float32(0.11) * rim)[..., None], 0, 1)
     away = fields.distance_inside(~gone)
     shadow = np.float32(0.35) * (1 - fields.smoothstep(away, 0, SHADOW_MM * scale + 1.5))
-    return photo.painted(over(photo.image * (1 - shadow)[..., None], bared, alpha), hole=alpha)
+    # The shadow hides the picture as well, if little of it.
+    hidden = 1 - (1 - alpha) * (1 - shadow)
+    return photo.painted(over(photo.image * (1 - shadow)[..., None], bared, alpha), hole=hidden)

@@ -43,16 +43,21 @@ def scratches(
     opacity: Annotated[float, Bounds(0, 1, "1")] = 0.9,
     tone: Annotated[float, Bounds(0, 1, "1")] = 0.93,
     blend: Literal["addition", "lighten_only", "screen"] = "screen",
+    depth: Annotated[float, Bounds(0, 3, "layers")] = 3.0,
+    polarity: Literal["light", "dark"] = "light",
 ) -> Photo:
     """Light, broken lines in bursts of nearly parallel strokes, now and then a wide ragged tear.
 
     A procedural scratch texture (beaded strokes whose pressure and width vary along them), bent by an
     elastic distortion, is laid over the photograph. ``length_mm`` and ``width_um`` are medians; ``tone`` is
-    the gray of the bared base; ``raggedness`` goes from clean cuts to frayed, interrupted ones.
-    The mask is coverage times opacity. Source: the three blending modes, random opacity and elastic
-    distortion are Wan et al., CVPR 2020, 3.3 (their textures were never released); the texture is our own.
+    the gray of the bared base; ``raggedness`` goes from clean cuts to frayed, interrupted ones. ``depth`` is
+    how many of a colour print's layers are gone: up to 1 cyan (a red scratch), to 2 magenta too (yellow), to
+    3 all of them (white). ``polarity`` "dark" is a scratch of the negative: the same in black, by the
+    blending modes' opposites. The mask is coverage times opacity, times depth / 3.
+    Source: the three blending modes, random opacity and elastic distortion are Wan et al., CVPR 2020, 3.3
+    (their textures were never released); the texture, depth and polarity are our own.
     """
-    if density_per_cm2 == 0 or opacity == 0:
+    if density_per_cm2 == 0 or opacity == 0 or depth == 0:
         return photo
     shape, scale = (photo.height, photo.width), photo.px_per_mm
     bursts = rng.poisson(density_per_cm2 * photo.area_mm2 / 100 / (1 + MORE_PER_BURST))
@@ -70,7 +75,12 @@ def scratches(
         )
         cover = fields.warp(cover, *bend)
     alpha = cover * np.float32(opacity)
-    return photo.painted(laid(photo.image, alpha, tone, blend), scratch=alpha)
+    red, green, blue = (min(max(depth - layer, 0.0), 1.0) for layer in range(3))
+    if polarity == "light":
+        image = laid(photo.image, alpha, tone, blend, (red, green, blue))
+    else:
+        image = 1 - laid(1 - photo.image, alpha, tone, blend, (red, green, blue))
+    return photo.painted(image, scratch=alpha * np.float32(depth / 3))
 
 
 def _burst(

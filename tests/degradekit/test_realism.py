@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,10 +95,12 @@ def test_command(call: Callable[..., Outcome], photographs: Path, tmp_path: Path
     out = tmp_path / "out"
     csv = annotations(tmp_path / "a.csv", count=20)
     done = call(
-        "degradekit", "realism", photographs, "--annotations", csv, "--real", photographs, "--frames", "1",
-        "--copies", "1", "--out", out,
+        "degradekit", "realism", photographs, "--labels", csv, "--real", photographs, "--frames", "1",
+        "--copies", "1", "--out", out, "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
+    assert set(json.loads(done.out)) == {"scratch", "hair"}
+    assert set(json.loads(done.out)["hair"]) == {"ks_area", "ks_length", "count_ratio"}
     page = (out / "realism.md").read_text()
     for name in ("defects", "grain", "colour"):
         assert f"({name}.png)" in page
