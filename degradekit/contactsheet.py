@@ -26,6 +26,8 @@ COLOURS = np.array(
 )
 PAPER, INK = 250, (40, 40, 40)
 MARGIN, CAPTION = 12, 26
+#: Width of a letter of the captions, in pixels.
+LETTER = 7.4
 TITLES = ("clean", "degraded", "defects")
 
 
@@ -37,7 +39,8 @@ def sheet(samples: Sequence[tuple[str, Pair]], height: int) -> NDArray[np.uint8]
         cover = {
             key: float(mask.mean()) / 2.55 for key, mask in pair.masks.items() if key != ANY and mask.any()
         }
-        legend = ", ".join(f"{key} {percent:.1f} %" for key, percent in cover.items()) or "none"
+        most = sorted(cover.items(), key=lambda item: -item[1])
+        legend = ", ".join(f"{key} {percent:.1f} %" for key, percent in most) or "none"
         captions = (f"{name}: {TITLES[0]}", TITLES[1], f"{TITLES[2]}: {legend}")
         rows.append(_row([_fitted(picture, height) for picture in pictures], captions))
     width = max(row.shape[1] for row in rows)
@@ -61,9 +64,17 @@ def _row(pictures: list[NDArray[np.uint8]], captions: Sequence[str]) -> NDArray[
     for picture, caption in zip(pictures, captions, strict=True):
         cell = np.pad(picture, ((0, CAPTION), (0, MARGIN), (0, 0)), constant_values=PAPER)
         at = (1, picture.shape[0] + 17)
-        cv2.putText(cell, caption, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA)
+        cv2.putText(
+            cell, _fitting(caption, picture.shape[1]), at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA
+        )
         cells.append(cell)
     return np.hstack(cells)
+
+
+def _fitting(caption: str, width: int) -> str:
+    """The caption, without the end that would not fit under a picture of that width."""
+    letters = max(8, int(width / LETTER))
+    return caption if len(caption) <= letters else caption[: letters - 2].rstrip(" ,.%0123456789") + " .."
 
 
 def _fitted(picture: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
