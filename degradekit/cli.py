@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from degradekit import __version__, cli_library, commandline
-from degradekit.cli_options import SOURCES_HELP, chosen_recipe, found_sources, recipe_options
+from degradekit import __version__, cli_data, cli_library, commandline
+from degradekit.cli_options import (
+    SOURCES_HELP,
+    chosen_coding,
+    chosen_layout,
+    chosen_recipe,
+    execution_options,
+    found_sources,
+    layout_options,
+    recipe_options,
+)
 from degradekit.commandline import say
+
+if TYPE_CHECKING:
+    from degradekit.synth import Plan, Summary
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -18,7 +32,7 @@ def cli() -> None:
     """Turn clean photographs into old ones, with exact masks of the damage, reproducibly.
 
     Exit codes: 0 done; 1 our bug; 2 usage or recipe; 3 some samples failed; 4 data missing or corrupt;
-    130 interrupted, the same command resumes. --debug shows tracebacks.
+    5 a difference was found; 130 interrupted, the same command resumes. --debug shows tracebacks.
     """
 
 
@@ -33,9 +47,11 @@ def cli() -> None:
     "--size", type=int, metavar="PX", help="Random square crops of PX; whole photographs if not given."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another data set.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores if not given.")
+@layout_options
+@execution_options
 @click.option("--overwrite", is_flag=True, help="Remove the data set that is in the folder first.")
-@click.option("--dry-run", is_flag=True, help="Say what would be made, and stop.")
+@click.option("--dry-run", is_flag=True, help="Say what would be made, its size and time, and stop.")
+@click.option("--timings", is_flag=True, help="Say what took the time: ms per op, reading, coding, writing.")
 @click.option("--json", "as_json", is_flag=True, help="Summary as JSON on stdout.")
 def synth(
     sources: tuple[str, ...],
@@ -46,43 +62,99 @@ def synth(
     copies: int,
     size: int | None,
     seed: int,
+    layout: str,
+    image_format: str,
+    jpeg_quality: int,
+    recipes_only: bool,
     workers: int | None,
+    executor: str,
+    scheduler: str | None,
+    shard: tuple[int, int],
     overwrite: bool,
     dry_run: bool,
+    timings: bool,
     as_json: bool,
 ) -> None:
     """Make (clean, degraded, masks, recipe) samples.
 
-    The same command gives the same bytes at any number of workers and in any order of sources; after an
-    interruption it goes on where it stopped.
+    The same command gives the same bytes at any number of workers, on any executor and in any order of
+    sources; after an interruption it goes on where it stopped.
     """
     from degradekit import executors, manifest, progress
     from degradekit.errors import UnfinishedError
-    from degradekit.synth import Plan, synthesize
+    from degradekit.synth import Plan, remove, synthesize
 
-    chosen = chosen_recipe(recipe, severity, textures)
-    plan = Plan(tuple(found_sources(sources)), chosen, out, copies, size, seed)
+    plan = Plan(
+        tuple(found_sources(sources)),
+        chosen_recipe(recipe, severity, textures),
+        out,
+        copies,
+        size,
+        seed,
+        chosen_layout(layout, recipes_only),
+        chosen_coding(image_format, jpeg_quality),
+    )
+    count = workers or executors.available_cores()
     if dry_run:
-        pairs = len(plan.sources) * copies
-        click.echo(
-            f"{pairs} samples of {len(plan.sources)} photographs, recipe {plan.recipe.name}, into {out}"
-        )
+        _foretell(plan, count, overwrite, as_json)
         return
     if overwrite and (out / manifest.RUN).exists():
-        manifest.clear(out)
+        remove(out)
     with progress.reporter("samples") as report:
-        summary = synthesize(plan, workers=workers or executors.available_cores(), on_progress=report)
-    result = {"out": str(out), "samples": summary.rows, "made": summary.made, "failed": len(summary.errors)}
-    click.echo(
-        json.dumps(result) if as_json else f"{summary.rows} samples in {out} ({summary.made} made now)"
-    )
+        summary = synthesize(
+            plan, workers=count, executor=executor, scheduler=scheduler, part=shard, on_progress=report
+        )
+    _tell(summary, shard, timings, as_json)
     if summary.errors:
         for error in summary.errors[:20]:
             say(f"failed: {error['error']}")
-        listed = out / manifest.ERRORS
-        raise UnfinishedError(
-            f"{len(summary.errors)} samples failed, listed in {listed}; the others are done"
+        listed = f", listed in {out / manifest.ERRORS}" if summary.rows is not None else ""
+        raise UnfinishedError(f"{len(summary.errors)} samples failed{listed}; the others are done")
+
+
+def _foretell(plan: Plan, workers: int, overwrite: bool, as_json: bool) -> None:
+    """Print what a plan would make and cost."""
+    from degradekit import datacard
+    from degradekit.estimate import estimate
+
+    told = estimate(plan, workers, overwrite)
+    if as_json:
+        click.echo(json.dumps({"out": str(plan.out), **asdict(told), "workers": workers}))
+        return
+    what = f"{told.samples} samples of {len(plan.sources)} photographs, recipe {plan.recipe.name}"
+    there = f"; {told.made} are there" if told.made else ""
+    click.echo(f"{what}, into {plan.out}{there}")
+    if told.seconds is not None and told.size is not None:
+        click.echo(
+            f"about {datacard.amount(told.size)} ({datacard.amount(told.free)} free),"
+            f" {datacard.duration(told.seconds)} with {workers} workers"
         )
+        if told.size > told.free:
+            say("that is more than the disk has free")
+
+
+def _tell(summary: Summary, shard: tuple[int, int], timings: bool, as_json: bool) -> None:
+    """Print how a run ended."""
+    table = summary.timings.table()
+    if as_json:
+        result = {
+            "out": str(summary.out),
+            "samples": summary.rows,
+            "made": summary.made,
+            "failed": len(summary.errors),
+            "seconds": round(summary.seconds, 3),
+            "slowest": {name: table[name]["ms"] for name in list(table)[:5]},
+        }
+        click.echo(json.dumps({**result, "timings": table} if timings else result))
+        return
+    if summary.rows is None:
+        part = f"part {shard[0]}/{shard[1]} in {summary.out} is done ({summary.made} made now)"
+        click.echo(f"{part}; the part that ends last completes the data set")
+    else:
+        click.echo(f"{summary.rows} samples in {summary.out} ({summary.made} made now)")
+    if timings:
+        for name, row in table.items():
+            click.echo(f"{name:24} {row['ms']:9.2f} ms x {row['calls']:6}  {row['share']:6.1%}")
 
 
 @cli.command(epilog=SOURCES_HELP)
@@ -125,54 +197,6 @@ def preview(
 
 
 @cli.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.argument("key")
-@click.option("--out", type=click.Path(path_type=Path), help="File to write; KEY.replay.png if not given.")
-@click.option(
-    "--on", type=click.Path(path_type=Path), help="Apply the sample's damage to this photograph instead."
-)
-def replay(folder: Path, key: str, out: Path | None, on: Path | None) -> None:
-    """Render sample KEY of a data set again, from its manifest row and clean image alone.
-
-    KEY is a file stem (kodim01_0), a key (kodim01.png) or key#variant (kodim01.png#0).
-    """
-    from degradekit import atomicfiles, imagefiles, proof
-    from degradekit.errors import DataError
-
-    row = proof.row_of(folder, key)
-    pair = proof.replay(folder, row, on)
-    stem = Path(str(row["file_name"])).stem
-    target = out or Path(f"{stem}.replay.png")
-    atomicfiles.write_bytes(
-        target, imagefiles.encode_png(pair.degraded.rgb, pair.degraded.alpha, pair.degraded.icc)
-    )
-    same = pair.columns()["sha256"] == row["sha256"]
-    if on is None and not same:
-        raise DataError(f"{row['file_name']}: rendered again it differs from its manifest row (see {target})")
-    click.echo(f"{target}" + ("" if on else ": bit for bit the recorded image"))
-
-
-@cli.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-def verify(folder: Path) -> None:
-    """Check every file of a data set against its manifest, and render every sample again.
-
-    A single changed bit, a missing or an extra file ends in exit code 4.
-    """
-    from degradekit import progress, proof
-    from degradekit.errors import DataError
-
-    differences = 0
-    with progress.reporter("samples") as report:
-        for difference in proof.verify(folder, report):
-            differences += 1
-            click.echo(difference)
-    if differences:
-        raise DataError(f"{folder}: {differences} differences")
-    click.echo(f"{folder}: every file and every row as rendered")
-
-
-@cli.command()
 def doctor() -> None:
     """Check the installation: versions, overwritten packages, mixed OpenCV wheels."""
     from degradekit import doctor as examination
@@ -187,7 +211,7 @@ def doctor() -> None:
         raise DataError(f"{bad} findings to mend")
 
 
-for command in cli_library.COMMANDS:
+for command in (*cli_data.COMMANDS, *cli_library.COMMANDS):
     cli.add_command(command)
 
 

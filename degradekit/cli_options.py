@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from degradekit.coding import Coding
     from degradekit.recipe import Recipe
     from degradekit.sources import Source
 
@@ -17,9 +18,24 @@ SOURCES_HELP = (
 )
 
 
+#: Names are repeated here, so that --help needs no numpy; a test compares them.
+LAYOUTS = ("folders", "pix2pix", "basicsr", "webdataset", "parquet")
+IMAGE_FORMATS = ("png", "jpeg")
+EXECUTORS = ("processes", "serial", "dask")
+
+
+def _part(_context: click.Context, _option: click.Parameter, value: str) -> tuple[int, int]:
+    """``k/n``, the k-th of n parts, as two numbers; click.BadParameter if it is not that."""
+    k, _, n = value.partition("/")
+    if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n)):
+        raise click.BadParameter(f"a part is K/N with K from 1 to N, such as 2/8, got '{value}'")
+    return int(k), int(n)
+
+
 def recipe_options(command: Any) -> Any:
     """--recipe, --severity and --textures, which together name the recipe a command uses."""
-    options = [
+    return _with(
+        command,
         click.option(
             "--recipe",
             default="old-photo",
@@ -36,10 +52,82 @@ def recipe_options(command: Any) -> Any:
             metavar="DIR",
             help="Add your own scratch, dust, stain and paper images (folders of those names).",
         ),
-    ]
+    )
+
+
+def layout_options(command: Any) -> Any:
+    """--layout, --image-format, --jpeg-quality and --recipes-only: how samples lie on disk."""
+    return _with(
+        command,
+        click.option(
+            "--layout",
+            type=click.Choice(LAYOUTS),
+            default=LAYOUTS[0],
+            show_default=True,
+            help="Of the files.",
+        ),
+        click.option(
+            "--image-format",
+            type=click.Choice(IMAGE_FORMATS),
+            default=IMAGE_FORMATS[0],
+            show_default=True,
+            help="jpeg: 8 bit, 4:4:4, no transparency.",
+        ),
+        click.option("--jpeg-quality", type=click.IntRange(1, 100), default=95, show_default=True),
+        click.option(
+            "--recipes-only", is_flag=True, help="Write no pixels, only rows to render from when training."
+        ),
+    )
+
+
+def execution_options(command: Any) -> Any:
+    """--workers, --executor, --scheduler and --shard: where the work is done."""
+    return _with(
+        command,
+        click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores if not given."),
+        click.option(
+            "--executor",
+            type=click.Choice(EXECUTORS),
+            default=EXECUTORS[0],
+            show_default=True,
+            help="Runs it.",
+        ),
+        click.option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="Dask scheduler, tcp://HOST:PORT; a local one if not given.",
+        ),
+        click.option(
+            "--shard",
+            metavar="K/N",
+            default="1/1",
+            callback=_part,
+            help="Make the K-th of N parts; the last one to end completes the data set.",
+        ),
+    )
+
+
+def _with(command: Any, *options: Any) -> Any:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def chosen_layout(layout: str, recipes_only: bool) -> str:
+    """The layout that --layout and --recipes-only name."""
+    if not recipes_only:
+        return layout
+    if layout != LAYOUTS[0]:
+        raise click.UsageError(f"--recipes-only writes no files to lay out; leave out --layout {layout}")
+    return "recipes"
+
+
+def chosen_coding(image_format: str, jpeg_quality: int) -> Coding:
+    """The coding that --image-format and --jpeg-quality name."""
+    from degradekit.coding import Coding
+
+    # A quality that does nothing must not make two runs differ.
+    return Coding(image_format, jpeg_quality) if image_format == "jpeg" else Coding(image_format)
 
 
 def found_sources(specs: tuple[str, ...]) -> list[Source]:

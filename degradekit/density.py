@@ -15,7 +15,7 @@ from degradekit.photo import Image, Mask
 #: conversion is its own inverse for every pixel.
 FLARE = np.float32(0.002)
 #: Pixels that are converted at a time.
-BAND_PIXELS = 1 << 16
+BAND_PIXELS = 1 << 14
 #: The curves are tables of 16 bits: five times as fast as powers and logarithms, and finer than any file.
 STEPS = 65535
 #: Densities outside these give white and black.

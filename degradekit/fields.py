@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import NormalDist
@@ -22,6 +23,11 @@ COARSE_PX = 8
 PAD = 2
 #: Steps of the normal distribution in noise: 2 to this power.
 QUANTILE_BITS = 12
+#: Grid points hashed at a time: few enough for the processor's cache.
+HASHED_AT_ONCE = 1 << 14
+#: Most that pixels are divided for fine drawing, and how many of those are drawn at a time.
+FINEST = 4
+FINE_PIXELS = 1 << 19
 #: Displacements stay under this part of the distance between grid points, so that no fold can appear.
 NO_FOLD = 0.4
 
@@ -110,8 +116,12 @@ def _hashed(rows: int, columns: int, keys: tuple[int, int]) -> Field:
         _mixed(np.arange(count, dtype=np.uint32) + np.uint32(key))
         for count, key in zip((rows, columns), keys, strict=True)
     )
-    number = _mixed(down[:, None] ^ across[None]) >> np.uint32(32 - QUANTILE_BITS)
-    return np.take(_quantiles(), number)
+    grid = np.empty((rows, columns), np.float32)
+    band = max(1, HASHED_AT_ONCE // columns)
+    for start in range(0, rows, band):
+        number = _mixed(down[start : start + band, None] ^ across[None]) >> np.uint32(32 - QUANTILE_BITS)
+        np.take(_quantiles(), number, out=grid[start : start + band])
+    return grid
 
 
 def _mixed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -172,7 +182,7 @@ def gradient(field: Field) -> tuple[Field, Field]:
 
 def slope(field: Field) -> Field:
     """Magnitude of the gradient, per pixel."""
-    return np.hypot(*gradient(field), dtype=np.float32)
+    return np.asarray(cv2.magnitude(*gradient(field)), dtype=np.float32)
 
 
 def distance_inside(inside: NDArray[np.bool_]) -> Field:
@@ -186,6 +196,28 @@ def light_from_upper_left(height: Field, gain: float) -> Field:
     """Shading factor around 1 of a surface of that ``height`` (any unit), lit from the upper left."""
     dx, dy = gradient(height)
     return np.asarray(1 + np.float32(gain) * (dx + dy), dtype=np.float32)
+
+
+def fineness(px_per_mm: float, wanted: float) -> int:
+    """How many times smaller pixels have to be, so that there are ``wanted`` per mm; at most FINEST."""
+    return min(max(1, math.ceil(wanted / px_per_mm)), FINEST)
+
+
+def averaged(
+    shape: tuple[int, int], fineness: int, drawn: Callable[[tuple[int, int], int], Field | None]
+) -> Field:
+    """What is drawn on pixels ``fineness`` times smaller, averaged to (H, W).
+
+    ``drawn(shape, top)`` gives as many small rows from ``top`` on, or None where there is nothing.
+    """
+    total = np.zeros(shape, dtype=np.float32)
+    rows = max(1, FINE_PIXELS // (shape[1] * fineness**2))
+    for top in range(0, shape[0], rows):
+        band = total[top : top + rows]
+        fine = drawn((len(band) * fineness, shape[1] * fineness), top * fineness)
+        if fine is not None:
+            band[...] = cv2.resize(fine, band.shape[::-1], interpolation=cv2.INTER_AREA)
+    return total
 
 
 def border_distance(shape: tuple[int, int]) -> Field:

@@ -24,6 +24,10 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff",
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: Where the chunks that follow a PNG's header begin.
 AFTER_HEADER = 33
+#: Bytes of a colour profile that fit one JPEG segment.
+ICC_PIECE = 65_519
+EXIF_ORIENTATION = 0x0112
+FULL_COLOUR = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
 #: What announces a colour profile in JPEG, PNG, WebP and (as a profile's own signature) TIFF.
 PROFILE_MARKS = (b"ICC_PROFILE\0", b"iCCP", b"ICCP", b"acsp")
 
@@ -55,11 +59,15 @@ def read(path: Path) -> Bitmap:
     Raises:
         DataError: the file is missing, empty, truncated, corrupt or no image we can read.
     """
+    return decode(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file; DataError if it cannot be read."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
-    return decode(data, str(path))
 
 
 def decode(data: bytes, name: str) -> Bitmap:
@@ -120,6 +128,45 @@ def encode_png(rgb_or_gray: Pixels, alpha: Pixels | None = None, icc: bytes | No
     chunk = b"iCCP" + b"ICC profile\0\0" + zlib.compress(icc)
     framed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
     return png[:AFTER_HEADER] + framed + png[AFTER_HEADER:]
+
+
+def encode_jpeg(rgb: Pixels, quality: int, icc: bytes | None = None) -> bytes:
+    """JPEG bytes of uint8 (H, W, 3) RGB pixels, colour at full resolution (4:4:4); ``icc`` is embedded."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality, *FULL_COLOUR]
+    ok, data = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), options)
+    if not ok:
+        raise ValueError(f"cannot encode an array of shape {rgb.shape} as JPEG")
+    jpeg = data.tobytes()
+    pieces = [] if icc is None else [icc[at : at + ICC_PIECE] for at in range(0, len(icc), ICC_PIECE)]
+    segments = b"".join(
+        b"\xff\xe2"
+        + struct.pack(">H", 16 + len(piece))
+        + b"ICC_PROFILE\0"
+        + bytes([number, len(pieces)])
+        + piece
+        for number, piece in enumerate(pieces, 1)
+    )
+    # After the start marker and the JFIF segment, which has to come first.
+    at = 4 + struct.unpack_from(">H", jpeg, 4)[0]
+    return jpeg[:at] + segments + jpeg[at:]
+
+
+def speaks_for_itself(data: bytes) -> bool:
+    """Whether any reader takes from these bytes the pixels that ``decode`` does.
+
+    So for PNG, JPEG and WebP in plain RGB or RGBA with no orientation to apply; not for palettes, gray, CMYK,
+    animations, and other formats.
+    """
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(io.BytesIO(data)) as image:
+            plain = image.format in ("PNG", "JPEG", "MPO", "WEBP") and image.mode in ("RGB", "RGBA")
+            still = image.format == "MPO" or getattr(image, "n_frames", 1) == 1
+            upright = image.getexif().get(EXIF_ORIENTATION, 1) == 1
+            return plain and still and upright and "transparency" not in image.info
+    except (OSError, ValueError, SyntaxError):
+        return False
 
 
 def as_float(pixels: Pixels) -> NDArray[np.float32]:

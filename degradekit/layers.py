@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from degradekit.density import to_linear, to_srgb
+from degradekit.density import in_bands, through, to_linear, to_srgb
 from degradekit.photo import Image, Mask
 
 
@@ -27,14 +27,19 @@ def covered(below: Image, colour: Image, alpha: Mask) -> Image:
     return picture
 
 
-def filtered(below: Image, density: Image) -> Image:
-    """``below`` seen through a layer that adds ``density``, (H, W) or (H, W, 3)."""
-    planes = density.reshape(*below.shape[:2], -1)
-    chosen = np.flatnonzero(planes.any(axis=2))
-    picture = below.copy()
-    if chosen.size == 0:
+def tinted(below: Image, *stains: tuple[Mask, Image]) -> Image:
+    """``below`` seen through layers that add a density amount (H, W) times a colour (3,)."""
+
+    def seen(part: Image, *amounts: Mask) -> Image:
+        chosen = np.flatnonzero(np.any([amount.reshape(-1) != 0 for amount in amounts], axis=0))
+        picture = part.copy()
+        if chosen.size == 0:
+            return picture
+        flat = picture.reshape(-1, 3)
+        density = np.zeros((len(chosen), 3), np.float32)
+        for amount, (_, colour) in zip(amounts, stains, strict=True):
+            density += amount.reshape(-1)[chosen, None] * colour
+        flat[chosen] = through(flat[chosen], density)
         return picture
-    flat = picture.reshape(-1, 3)
-    passed = np.power(np.float32(10), -planes.reshape(-1, planes.shape[2])[chosen])
-    flat[chosen] = to_srgb(to_linear(flat[chosen]) * passed)
-    return picture
+
+    return in_bands(seen, below, *(amount for amount, _ in stains))

@@ -2,9 +2,10 @@
 
 ::
 
-    run.json                        what was asked for: recipe, seed, copies, size, sources
+    run.json                        what was asked for: recipe, seed, copies, size, layout, coding, sources
     .degradekit/sources.tsv         key and extent of every source
-    .degradekit/shards/00000.json   rows and errors of one shard, written last: its done mark
+    .degradekit/origins.tsv         key and place of every source, if no pixels were written
+    .degradekit/shards/00000.json   rows, errors, file hashes of one shard, written last: its done mark
     metadata.jsonl                  all rows in order of (key, variant)
     errors.jsonl                    samples that could not be made, if any
     done.json                       counts and hashes of the above, written last of all
@@ -15,30 +16,47 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from degradekit import atomicfiles
+from degradekit import atomicfiles, differences
 from degradekit.errors import DataError, OutputFolderError
 
 Row: TypeAlias = dict[str, Any]
 
 RUN, METADATA, ERRORS, DONE = "run.json", "metadata.jsonl", "errors.jsonl", "done.json"
 HIDDEN = ".degradekit"
-#: Everything a data set's folder may hold; ``clear`` removes these and nothing else.
-ENTRIES = (RUN, METADATA, ERRORS, DONE, HIDDEN, "clean", "degraded", "masks")
+SOURCES, ORIGINS = "sources.tsv", "origins.tsv"
 
 
-def claim(folder: Path, run: Mapping[str, Any], sources: Sequence[str]) -> None:
-    """Make ``folder`` this run's, or find that it already is.
+def claim(
+    folder: Path, run: Mapping[str, Any], sources: Iterable[str], origins: Iterable[str] | None = None
+) -> None:
+    """Make ``folder`` this run's, or find that it already is. Of two runs that try at once, one gets it.
+
+    ``sources`` and ``origins`` are lines, gone through once at most.
 
     Raises:
         OutputFolderError: it holds other files or another run; the message names the difference.
     """
-    if (folder / RUN).exists():
-        _compare(folder, run, sources)
-        return
+    refuse_others(folder, run, sources)
+    text = atomicfiles.indented_json(run).encode()
+    if not (folder / RUN).exists() and not atomicfiles.write_new(folder / RUN, text):
+        refuse_others(folder, run, sources)
+    for name, lines in ((SOURCES, sources), (ORIGINS, origins)):
+        if lines is not None and not (folder / HIDDEN / name).exists():
+            with atomicfiles.writing(folder / HIDDEN / name) as file:
+                file.writelines(f"{line}\n".encode() for line in lines)
+
+
+def refuse_others(folder: Path, run: Mapping[str, Any], sources: Iterable[str]) -> None:
+    """Find that ``folder`` is free, or this run's.
+
+    Raises:
+        OutputFolderError: it holds other files or another run; the message names the difference.
+    """
     if folder.exists() and not folder.is_dir():
         raise OutputFolderError(f"{folder}: is a file, not a folder")
     # What a killed run leaves before its run.json is written does not make the folder somebody else's.
@@ -46,17 +64,21 @@ def claim(folder: Path, run: Mapping[str, Any], sources: Sequence[str]) -> None:
     others = (
         sorted(entry.name for entry in folder.iterdir() if entry.name not in ours) if folder.exists() else []
     )
-    if others:
+    # Asked in this order, as another run of ours may just be starting.
+    if others and not (folder / RUN).exists():
         raise OutputFolderError(
             f"{folder}: holds files, but no data set of ours ({', '.join(others[:3])}); name another"
         )
-    atomicfiles.write_text(folder / HIDDEN / "sources.tsv", "".join(f"{line}\n" for line in sources))
-    atomicfiles.write_json(folder / RUN, run)
+    if (folder / RUN).exists():
+        _compare(folder, run, sources)
 
 
-def clear(folder: Path) -> None:
-    """Remove a data set, and nothing that is not part of one."""
-    for name in ENTRIES:
+def clear(folder: Path, entries: Iterable[str]) -> None:
+    """Remove a data set, whose layout has ``entries``, and nothing that is not part of one.
+
+    ``run.json`` goes last, so that what is left of a removal that was interrupted is still a data set.
+    """
+    for name in (METADATA, ERRORS, DONE, *entries, HIDDEN, RUN):
         path = folder / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -75,22 +97,43 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 
 def read_rows(folder: Path) -> list[Row]:
-    """The rows of ``metadata.jsonl``.
+    """All rows of ``metadata.jsonl``; for large data sets use ``rows``, which holds one at a time.
 
     Raises:
         DataError: the file is missing (the run is unfinished) or damaged.
     """
-    read_run(folder)
-    path = folder / METADATA
-    if not path.is_file():
-        raise DataError(f"{path}: missing; the run is unfinished, start it again with the same command")
-    rows: list[Row] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            raise DataError(f"{path}: line {number} is damaged ({error})") from error
-    return rows
+    return list(rows(folder))
+
+
+def rows(folder: Path) -> Iterator[Row]:
+    """The rows of ``metadata.jsonl`` one by one.
+
+    Raises:
+        DataError: the file is missing (the run is unfinished) or damaged.
+    """
+    for number, line in enumerate(_metadata(folder), 1):
+        yield parse_row(line, f"{folder / METADATA}: line {number}")
+
+
+def row_count(folder: Path) -> int:
+    """How many rows ``metadata.jsonl`` has; raises as ``rows``."""
+    return sum(1 for _ in _metadata(folder))
+
+
+def line(row: Row) -> str:
+    """A row as ``metadata.jsonl`` has it."""
+    return json.dumps(row, ensure_ascii=False)
+
+
+def parse_row(line: bytes | str, name: str) -> Row:
+    """One row; DataError if ``line`` is none."""
+    try:
+        row: Row = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{name} is damaged ({error})") from error
+    if not isinstance(row, dict):
+        raise DataError(f"{name} is damaged (no mapping)")
+    return row
 
 
 def read_json(path: Path) -> Any:
@@ -103,14 +146,32 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: damaged ({error})") from error
 
 
+def read_origins(folder: Path) -> dict[str, str]:
+    """Key -> where the photograph was when the data set was made."""
+    path = folder / HIDDEN / ORIGINS
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+    return dict(line.split("\t", 1) for line in lines if "\t" in line)
+
+
 def shard_file(folder: Path, shard: int) -> Path:
     """Where a shard's rows are."""
     return folder / HIDDEN / "shards" / f"{shard:05d}.json"
 
 
-def mark_done(folder: Path, shard: int, rows: Sequence[Row], errors: Sequence[Row]) -> None:
-    """Record a shard, after all its pixels are written."""
-    atomicfiles.write_json(shard_file(folder, shard), {"rows": rows, "errors": errors})
+def shard_files(folder: Path) -> list[Path]:
+    """The marks of all shards that were made, in order."""
+    return sorted((folder / HIDDEN / "shards").glob("*.json"))
+
+
+def mark_done(
+    folder: Path, shard: int, rows: Sequence[Row], errors: Sequence[Row], files: Mapping[str, str]
+) -> None:
+    """Record a shard, after all its pixels are written. ``files``: name -> SHA-256 of the bytes."""
+    content = {"rows": rows, "errors": errors, "files": files}
+    atomicfiles.write_json(shard_file(folder, shard), content)
 
 
 def is_done(folder: Path, shard: int) -> bool:
@@ -119,51 +180,80 @@ def is_done(folder: Path, shard: int) -> bool:
     return path.is_file() and not read_json(path)["errors"]
 
 
-def merge(folder: Path, shards: int) -> tuple[int, list[Row]]:
-    """Write ``metadata.jsonl``, ``errors.jsonl`` and ``done.json``; returns (rows, errors)."""
-    rows: list[str] = []
-    errors: list[Row] = []
-    for shard in range(shards):
-        content = read_json(shard_file(folder, shard))
-        rows.extend(json.dumps(row, ensure_ascii=False) for row in content["rows"])
-        errors.extend(content["errors"])
-    atomicfiles.write_text(folder / METADATA, "".join(f"{row}\n" for row in rows))
+def all_tried(folder: Path, shards: int) -> bool:
+    """Whether every shard has a mark, with errors or without: nothing is missing for ``merge``."""
+    return all(shard_file(folder, shard).is_file() for shard in range(shards))
+
+
+def merge(
+    folder: Path, shards: int, indexes: Mapping[str, Callable[[Row], str]] | None = None
+) -> tuple[int, list[Row]]:
+    """Write ``metadata.jsonl``, ``errors.jsonl`` and ``done.json``; returns (rows, errors).
+
+    ``indexes``: further files of one line per row, name -> the line of a row. Holds one shard at a time.
+    """
+    lines = {METADATA: line, **(indexes or {})}
+    count, errors = 0, list[Row]()
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(atomicfiles.writing(folder / name)) for name in lines}
+        for shard in range(shards):
+            content = read_json(shard_file(folder, shard))
+            for name, text in lines.items():
+                files[name].writelines(f"{text(row)}\n".encode() for row in content["rows"])
+            count += len(content["rows"])
+            errors.extend(content["errors"])
     if errors:
-        lines = [json.dumps(error, ensure_ascii=False) for error in errors]
-        atomicfiles.write_text(folder / ERRORS, "".join(f"{line}\n" for line in lines))
+        texts = [json.dumps(error, ensure_ascii=False) for error in errors]
+        atomicfiles.write_text(folder / ERRORS, "".join(f"{text}\n" for text in texts))
     else:
         (folder / ERRORS).unlink(missing_ok=True)
-    atomicfiles.write_json(folder / DONE, seal(folder, len(rows), len(errors)))
-    return len(rows), errors
+    atomicfiles.write_json(folder / DONE, seal(folder, count, len(errors), indexes or ()))
+    return count, errors
 
 
-def seal(folder: Path, rows: int, errors: int) -> dict[str, Any]:
+def seal(folder: Path, rows: int, errors: int, indexes: Iterable[str] = ()) -> dict[str, Any]:
     """The content of ``done.json``: counts, and hashes of the files that describe the data set."""
-    hidden = [*sorted((folder / HIDDEN).rglob("*.json")), folder / HIDDEN / "sources.tsv"]
+    hidden = [*shard_files(folder), folder / HIDDEN / SOURCES]
     digest = hashlib.sha256("".join(atomicfiles.file_hash(path) for path in hidden).encode())
+    described = (name for name in (ERRORS, *indexes) if (folder / name).is_file())
     return {
         "rows": rows,
         "errors": errors,
         "run_sha256": atomicfiles.file_hash(folder / RUN),
         "metadata_sha256": atomicfiles.file_hash(folder / METADATA),
         "shards_sha256": digest.hexdigest(),
+        **{f"{name}_sha256": atomicfiles.file_hash(folder / name) for name in described},
     }
 
 
-def _compare(folder: Path, run: Mapping[str, Any], sources: Sequence[str]) -> None:
+def _metadata(folder: Path) -> Iterator[bytes]:
+    read_run(folder)
+    path = folder / METADATA
+    if not path.is_file():
+        raise DataError(f"{path}: missing; the run is unfinished, start it again with the same command")
+    with path.open("rb") as file:
+        yield from file
+
+
+def _compare(folder: Path, run: Mapping[str, Any], sources: Iterable[str]) -> None:
     there = read_run(folder)
-    differing = sorted(key for key in {*there, *run} if there.get(key) != run.get(key))
-    if not differing:
+    # In the order of run.json: what a person chose comes before what follows from it.
+    difference = differences.first(json.loads(json.dumps(run)), there)
+    if difference is None:
         return
-    key = differing[0]
+    key = difference.where.partition(".")[0]
+    detail = f"{difference.where}: {difference.b!r} there, {difference.a!r} asked for"
     if key == "sources":
-        before = set((folder / HIDDEN / "sources.tsv").read_text(encoding="utf-8").splitlines())
+        path = folder / HIDDEN / SOURCES
+        before = set(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else set()
+        sources = list(sources)
         first = sorted(before.symmetric_difference(sources))[0].partition("\t")[0]
         detail = f"sources: {len(before)} there, {len(sources)} asked for; '{first}' is new, gone or changed"
     elif key == "recipe":
-        detail = f"recipe: '{there['recipe']['name']}' there differs from '{run['recipe']['name']}' asked for"
-    else:
-        detail = f"{key}: {there.get(key)!r} there, {run.get(key)!r} asked for"
+        name, where = there["recipe"]["name"], difference.where.partition(".")[2]
+        detail = (
+            f"recipe: '{name}' there differs in {where}: {difference.b!r} there, {difference.a!r} asked for"
+        )
     raise OutputFolderError(
         f"{folder}: holds another run ({detail}); name another folder or give --overwrite"
     )

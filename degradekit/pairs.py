@@ -15,6 +15,7 @@ from degradekit.imagefiles import Bitmap, Pixels, as_float, pixel_hash, quantise
 from degradekit.photo import Photo
 from degradekit.randomness import stream
 from degradekit.recipe import Drawn, Recipe
+from degradekit.timings import Timings
 
 #: The mask of everything: where any class hides the picture.
 ANY = "any"
@@ -48,8 +49,8 @@ class Pair:
             "alpha": self.clean.alpha is not None,
             "recipe_name": self.drawn.recipe,
             "recipe": self.drawn.to_json(),
-            "sha256": _hash(self.degraded),
-            "clean_sha256": _hash(self.clean),
+            "sha256": bitmap_hash(self.degraded),
+            "clean_sha256": bitmap_hash(self.clean),
         }
         for name, mask in self.masks.items():
             columns[f"coverage_{name}"] = round(float(mask.mean()) / 255, 6)
@@ -74,11 +75,16 @@ def make(
     height, width = bitmap.rgb.shape[:2]
     clean, cut = crop(bitmap, size, seed, key, variant)
     px_per_mm = recipe.scale.px_per_mm(height, width) * cut.scale
-    first = recipe.draw_clean(seed, key, variant, px_per_mm)
-    if first.steps:
-        image = first.apply(Photo(clean.image(), px_per_mm)).image
-        clean = Bitmap(quantise(image, clean.bits), clean.alpha, clean.icc)
+    clean = as_clean(clean, recipe.draw_clean(seed, key, variant, px_per_mm))
     return degrade(clean, recipe.draw(seed, key, variant, px_per_mm), recipe.classes), cut
+
+
+def as_clean(bitmap: Bitmap, drawn: Drawn, timings: Timings | None = None) -> Bitmap:
+    """The clean image: ``bitmap`` with the recipe's clean steps applied; itself if there are none."""
+    if not drawn.steps:
+        return bitmap
+    image = drawn.apply(Photo(bitmap.image(), drawn.px_per_mm), timings).image
+    return Bitmap(quantise(image, bitmap.bits), bitmap.alpha, bitmap.icc)
 
 
 def crop(bitmap: Bitmap, size: int | None, seed: int, key: str, variant: int) -> tuple[Bitmap, Cut]:
@@ -101,13 +107,13 @@ def crop(bitmap: Bitmap, size: int | None, seed: int, key: str, variant: int) ->
     return _each(bitmap, lambda plane: plane[window]), Cut(left, top, scale)
 
 
-def degrade(clean: Bitmap, drawn: Drawn, classes: tuple[str, ...]) -> Pair:
+def degrade(clean: Bitmap, drawn: Drawn, classes: tuple[str, ...], timings: Timings | None = None) -> Pair:
     """Render ``drawn`` over ``clean``; masks of ``classes`` that did not occur are blank.
 
     Starts from the integers that are written to disk, so the files and the record give the same pixels again.
     """
     alpha = None if clean.alpha is None else as_float(clean.alpha)
-    photo = drawn.apply(Photo(clean.image(), drawn.px_per_mm, alpha=alpha))
+    photo = drawn.apply(Photo(clean.image(), drawn.px_per_mm, alpha=alpha), timings)
     blank = np.zeros((photo.height, photo.width), dtype=np.float32)
     soft = {name: photo.masks.get(name, blank) for name in classes}
     kept = np.prod([1 - mask for mask in soft.values()], axis=0) if soft else 1 - blank
@@ -127,7 +133,8 @@ def _each(bitmap: Bitmap, change: Callable[[Any], Any]) -> Bitmap:
     return Bitmap(rgb, alpha, bitmap.icc)
 
 
-def _hash(bitmap: Bitmap) -> str:
+def bitmap_hash(bitmap: Bitmap) -> str:
+    """SHA-256 (hex) of colours and alpha."""
     if bitmap.alpha is None:
         return pixel_hash(bitmap.rgb)
     return pixel_hash(np.dstack([bitmap.rgb, bitmap.alpha]))

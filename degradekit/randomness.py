@@ -36,6 +36,14 @@ def generator(sub_seed: int) -> Generator:
     return Generator(np.random.SFC64(sub_seed))
 
 
+def child(rng: Generator) -> Generator:
+    """A generator of its own, which takes one number from ``rng`` however many it will give.
+
+    Where the amount that is drawn depends on the resolution, it keeps what comes later the same.
+    """
+    return generator(int(rng.integers(SEED_LIMIT)))
+
+
 def stream(seed: int, *names: str | int) -> Generator:
     """The generator called ``names`` under ``seed``."""
     return generator(seed_of(seed, *names))

@@ -24,6 +24,7 @@ from degradekit.ops import Op, textures
 from degradekit.photo import Photo
 from degradekit.randomness import Constant, Distribution, Scalar, distribution, generator, seed_of, stream
 from degradekit.scale import Scale
+from degradekit.timings import Timings
 
 GROUPS = ("one_of", "any_order", "in_order")
 KEYS = ("name", "description", "format", "dpi", "severity", "clean", "steps")
@@ -60,10 +61,12 @@ class Drawn:
     px_per_mm: float
     steps: tuple[DrawnStep, ...]
 
-    def apply(self, photo: Photo) -> Photo:
+    def apply(self, photo: Photo, timings: Timings | None = None) -> Photo:
         """Render: the steps in order, each from its own recorded sub-seed."""
+        timings = timings or Timings()
         for step in self.steps:
-            photo = ops.find(step.op)(photo, generator(step.seed), **step.values)
+            with timings.of(step.op):
+                photo = ops.find(step.op)(photo, generator(step.seed), **step.values)
         return photo
 
     def to_json(self) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,26 +30,41 @@ BUILTIN_PHOTOGRAPHS = {
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """A photograph in a file. ``key`` is its name in data sets, ``group`` the scene it shows."""
+    """A photograph in a file. ``key`` is its name in data sets, ``group`` the scene it shows.
+
+    ``shared``: the file belongs to an installed package, so data sets copy it and never link to it.
+    """
 
     key: str
     group: str
-    path: Path
+    #: Absolute path. Text, as there may be a million of them, and a Path takes three times the memory.
+    place: str
     licence: str = "unknown"
+    shared: bool = False
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return Path(self.place)
 
     @property
     def origin(self) -> str:
-        """Where it is, for messages."""
-        return str(self.path)
+        """Where ``by_origin`` finds it again."""
+        return self.key if self.shared else self.place
 
     @property
     def extent(self) -> int:
         """Bytes on disk; tells a replaced file from the one that was there."""
-        return self.path.stat().st_size
+        return os.stat(self.place).st_size  # noqa: PTH116 - see place
 
     def read(self) -> Bitmap:
         """Decode it; DataError if that fails."""
         return imagefiles.read(self.path)
+
+    def load(self) -> tuple[Bitmap, bytes]:
+        """Its pixels and the bytes they were decoded from; DataError as ``read``."""
+        data = imagefiles.read_bytes(self.path)
+        return imagefiles.decode(data, str(self.path)), data
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +85,7 @@ class DeadLeavesSource:
 
     @property
     def origin(self) -> str:
-        """Where it comes from, for messages."""
+        """Where ``by_origin`` finds it again."""
         return self.key
 
     @property
@@ -85,6 +101,10 @@ class DeadLeavesSource:
     def read(self) -> Bitmap:
         """Make the picture."""
         return Bitmap(deadleaves.render(self.index))
+
+    def load(self) -> tuple[Bitmap, bytes]:
+        """The picture, and no bytes, as no file has it."""
+        return self.read(), b""
 
 
 Source = FileSource | DeadLeavesSource
@@ -102,7 +122,7 @@ def find(specs: Sequence[str]) -> list[Source]:
         OptionError: ``dead-leaves:N`` with an N that is no count.
     """
     found: list[Source] = []
-    files: dict[Path, tuple[str, ...]] = {}
+    files: dict[str, int] = {}
     for spec in specs or [BUILTIN]:
         if spec == BUILTIN:
             found.extend(_builtin())
@@ -117,17 +137,56 @@ def find(specs: Sequence[str]) -> list[Source]:
     return [unique[key] for key in sorted(unique)]
 
 
-def stems(keys: Iterable[str]) -> dict[str, str]:
-    """Key -> file name stem: without the ending, with no dot; equal stems keep their endings."""
+def by_origin(key: str, origin: str | None) -> Source:
+    """The source called ``key`` that had this ``origin`` when a data set was made.
+
+    Raises:
+        DataError: there is no origin, or nothing of that name there.
+    """
+    if origin is None:
+        raise DataError(f"{key}: the data set does not say where this photograph was")
+    if origin.startswith(f"{BUILTIN}/"):
+        found = {source.key: source for source in _builtin()}
+        if key not in found:
+            raise DataError(f"{key}: not among the built-in photographs")
+        return found[key]
+    number = origin.removeprefix(f"{DEAD_LEAVES}/")
+    if number != origin and number.isdecimal():
+        return DeadLeavesSource(int(number))
+    return FileSource(key, key, origin)
+
+
+def stems(keys: Iterable[str], flat: bool = False) -> dict[str, str]:
+    """Key -> file name stem: without the ending, with no dot; equal stems keep their endings.
+
+    ``flat`` stems have no folders.
+
+    Raises:
+        DataError: two keys would get the same stem.
+    """
     keys = list(keys)
-    bare = {key: re.sub(r"\.[^./]*$", "", key).replace(".", "_") for key in keys}
-    count = Counter(stem.lower() for stem in bare.values())
-    chosen = {key: stem if count[stem.lower()] == 1 else key.replace(".", "_") for key, stem in bare.items()}
-    clashes = [stem for stem, number in Counter(chosen.values()).items() if number > 1]
-    if clashes:
-        both = [key for key in keys if chosen[key] == clashes[0]]
-        raise DataError(f"{' and '.join(both)}: both would be written as '{clashes[0]}'; rename one")
+    count = Counter(_stem(key, flat).lower() for key in keys)
+    chosen = {
+        key: stem if count[stem.lower()] == 1 else _stem(f"{key}.", flat)
+        for key in keys
+        for stem in [_stem(key, flat)]
+    }
+    if len(set(chosen.values())) < len(keys):
+        same = next(stem for stem, number in Counter(chosen.values()).items() if number > 1)
+        both = [key for key in keys if chosen[key] == same]
+        raise DataError(f"{' and '.join(both)}: both would be written as '{same}'; rename one")
     return chosen
+
+
+def _stem(key: str, flat: bool) -> str:
+    """The key without its ending, with no dot; ``flat``: with no folder either."""
+    name = re.sub(r"\.[^./]*$", "", key.replace("/", "__") if flat else key)
+    return name.replace(".", "_")
+
+
+def _last_parts(path: str, count: int) -> str:
+    """The last parts of an absolute path, joined by slashes."""
+    return "/".join(path.rsplit(os.sep, count)[-count:]).lstrip("/")
 
 
 def _builtin() -> list[FileSource]:
@@ -139,7 +198,7 @@ def _builtin() -> list[FileSource]:
     if missing:
         raise DataError(f"{folder / missing[0]}: missing from the installed scikit-image")
     return [
-        FileSource(f"{BUILTIN}/{name}", f"{BUILTIN}/{scene}", folder / name, licence)
+        FileSource(f"{BUILTIN}/{name}", f"{BUILTIN}/{scene}", str(folder / name), licence, shared=True)
         for name, (scene, licence) in BUILTIN_PHOTOGRAPHS.items()
     ]
 
@@ -151,35 +210,45 @@ def _dead_leaves(spec: str) -> list[DeadLeavesSource]:
     return [DeadLeavesSource(index) for index in range(int(count))]
 
 
-def _listed(spec: Path) -> dict[Path, tuple[str, ...]]:
-    """Absolute path -> the parts of its key."""
+def _listed(spec: Path) -> dict[str, int]:
+    """Absolute path -> how many of its last parts are the key."""
     if spec.is_dir():
-        inside = sorted(
-            path
-            for path in spec.rglob("*")
-            if path.suffix.lower() in imagefiles.SUFFIXES
-            and path.is_file()
-            and not any(part.startswith(".") for part in path.relative_to(spec).parts)
-        )
+        try:
+            inside = sorted(_photographs(str(spec), ()))
+        except OSError as error:
+            raise DataError(f"{error.filename}: {error.strerror}") from error
         if not inside:
             endings = " ".join(sorted(imagefiles.SUFFIXES))
             raise DataError(f"{spec}: the folder holds no photograph ({endings})")
-        return {path.resolve(): path.relative_to(spec).parts for path in inside}
+        return {os.path.realpath(f"{spec}/{'/'.join(parts)}"): len(parts) for parts in inside}
     if not spec.exists():
         raise DataError(f"{spec}: no such file or folder (and neither '{BUILTIN}' nor '{DEAD_LEAVES}:N')")
-    return {spec.resolve(): (spec.name,)}
+    return {str(spec.resolve()): 1}
 
 
-def _unique_keys(files: dict[Path, tuple[str, ...]], taken: set[str]) -> dict[Path, str]:
+def _photographs(folder: str, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The parts of every photograph's path below ``folder``; names that begin with a dot are hidden."""
+    # With text and not with Paths, which keep every name there was in memory.
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _photographs(entry.path, (*above, entry.name))
+            elif f".{entry.name.rpartition('.')[2].lower()}" in imagefiles.SUFFIXES and entry.is_file():
+                yield (*above, entry.name)
+
+
+def _unique_keys(files: Mapping[str, int], taken: set[str]) -> dict[str, str]:
     """Path -> key, each lengthened by leading folders until no two are equal."""
-    length = {path: len(parts) for path, parts in files.items()}
+    length = dict(files)
     while True:
-        keys = {path: "/".join(path.parts[-length[path] :]).lstrip("/") for path in files}
+        keys = {path: _last_parts(path, length[path]) for path in files}
         count = Counter(keys.values())
         clashing = [
             path
             for path, key in keys.items()
-            if (count[key] > 1 or key in taken) and length[path] < len(path.parts)
+            if (count[key] > 1 or key in taken) and length[path] <= path.count(os.sep)
         ]
         if not clashing:
             return keys

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import cv2
 
-from degradekit import atomicfiles, executors, manifest, pairs, writers
-from degradekit.errors import DataError, OptionError, UnfinishedError
+from degradekit import executors, layouts, manifest, pairs, samples
+from degradekit.coding import Coding
+from degradekit.errors import DataError, OptionError
+from degradekit.layouts import Layout
 from degradekit.manifest import Row
 from degradekit.randomness import SEED_LIMIT
 from degradekit.recipe import Recipe
-from degradekit.sources import Source, stems
+from degradekit.samples import Settings
+from degradekit.sources import FileSource, Source, stems
+from degradekit.timings import Timings
 
 #: Shards are cut so that there are about this many, whatever the number of workers, and none is larger
 #: than the limit: what a killed run has to make again.
@@ -25,7 +29,10 @@ SHARDS, LARGEST_SHARD = 64, 256
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to make: ``copies`` samples of every source, ``size`` px square crops or whole photographs."""
+    """What to make: ``copies`` samples of every source, ``size`` px square crops or whole photographs.
+
+    ``layout`` and ``coding`` say how the samples lie on disk.
+    """
 
     sources: tuple[Source, ...]
     recipe: Recipe
@@ -33,6 +40,8 @@ class Plan:
     copies: int = 1
     size: int | None = None
     seed: int = 0
+    layout: str = "folders"
+    coding: Coding = field(default_factory=Coding)
 
     def __post_init__(self) -> None:
         if not self.sources:
@@ -44,39 +53,77 @@ class Plan:
         ):
             if value is not None and not low <= value <= high:
                 raise OptionError(f"{name} is a whole number in [{low}, {high}], got {value}")
+        if layouts.find(self.layout).lossless and self.coding.format != "png":
+            raise OptionError(
+                f"layout {self.layout} has two pictures in one file, which JPEG would mix; use png"
+            )
 
     def describe(self) -> dict[str, Any]:
-        """The content of ``run.json``: whatever decides the pixels, and nothing else."""
-        lines = self.source_lines()
+        """The content of ``run.json``: whatever decides the pixels and files, and nothing else."""
+        digest = hashlib.sha256()
+        for line in self.source_lines():
+            digest.update(f"{line}\n".encode())
         return {
-            "format": 1,
+            "format": 2,
             "recipe": dict(self.recipe.raw),
             "seed": self.seed,
             "copies": self.copies,
             "size": self.size,
-            "layout": "folders",
-            "sources": {"count": len(lines), "sha256": atomicfiles.fingerprint(lines)},
+            "layout": self.layout,
+            "coding": self.coding.describe(),
+            "sources": {"count": len(self.sources), "sha256": digest.hexdigest()},
             "classes": list(self.recipe.classes),
             **pairs.versions(),
         }
 
-    def source_lines(self) -> list[str]:
+    def source_lines(self) -> Iterator[str]:
         """``key<TAB>extent`` of every source."""
-        return [f"{source.key}\t{source.extent}" for source in self.sources]
+        return (f"{source.key}\t{source.extent}" for source in self.sources)
 
-    def shards(self) -> list[Shard]:
-        """The samples in order of (key, variant), cut into pieces that do not depend on the workers."""
-        names = stems(source.key for source in self.sources)
-        items = [
-            (source, variant, f"{names[source.key]}_{variant}")
-            for source in self.sources
-            for variant in range(self.copies)
-        ]
-        size = min(max(1, -(-len(items) // SHARDS)), LARGEST_SHARD)
-        return [
-            Shard(number, tuple(items[start : start + size]), self.recipe, self.out, self.size, self.seed)
-            for number, start in enumerate(range(0, len(items), size))
-        ]
+    def settings(self) -> Settings:
+        """What every shard is made with."""
+        clean_coding = self.coding
+        layout = layouts.find(self.layout)
+        if layout.one_suffix and not layout.same_suffix:
+            files = [source.path for source in self.sources if isinstance(source, FileSource)]
+            if len(files) == len(self.sources) and samples.sole_format(files) == ".jpg":
+                clean_coding = Coding("jpeg", self.coding.quality)
+        return Settings(self.recipe, self.seed, self.size, self.layout, self.coding, clean_coding)
+
+    @property
+    def count(self) -> int:
+        """Samples in all."""
+        return len(self.sources) * self.copies
+
+    @property
+    def shard_size(self) -> int:
+        """Samples of every shard but the last; does not depend on the workers."""
+        return min(max(1, -(-self.count // SHARDS)), LARGEST_SHARD)
+
+    @property
+    def shard_count(self) -> int:
+        """Shards in all."""
+        return -(-self.count // self.shard_size)
+
+    def shard_length(self, number: int) -> int:
+        """Samples of one shard."""
+        return min(self.shard_size, self.count - number * self.shard_size)
+
+    def shards(self, numbers: Iterable[int]) -> Iterator[Shard]:
+        """The shards of these numbers, each built when it is asked for: pieces of (key, variant) in order."""
+        settings = self.settings()
+        flat = layouts.find(self.layout).flat
+        names = stems((source.key for source in self.sources), flat)
+        # Workers may run in another folder, or on another machine.
+        out = self.out.absolute()
+        for number in numbers:
+            first = number * self.shard_size
+            items = []
+            for item in range(first, first + self.shard_length(number)):
+                index, variant = divmod(item, self.copies)
+                source = self.sources[index]
+                items.append((source, variant, f"{names[source.key]}_{variant}"))
+            yield Shard(number, tuple(items), settings, out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,84 +132,121 @@ class Shard:
 
     number: int
     items: tuple[tuple[Source, int, str], ...]
-    recipe: Recipe
+    settings: Settings
     out: Path
-    size: int | None
-    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a worker says of a shard: samples tried, those that failed, and how long things took."""
+
+    tried: int
+    errors: tuple[Row, ...]
+    timings: Timings
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How a run ended: samples in the data set, and those that could not be made."""
+    """How a run ended.
+
+    ``rows``: samples in the data set, None while other parts of it are missing. ``made``: now, in
+    ``seconds``. ``errors``: those that could not be made.
+    """
 
     out: Path
-    rows: int
+    rows: int | None
     errors: tuple[Row, ...]
     made: int
+    seconds: float
+    timings: Timings
 
 
 def synthesize(
-    plan: Plan, *, workers: int = 1, on_progress: Callable[[int, int], None] | None = None
+    plan: Plan,
+    *,
+    workers: int = 1,
+    executor: str = "processes",
+    scheduler: str | None = None,
+    part: tuple[int, int] = (1, 1),
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
-    """Make the data set, or what is missing of it. The bytes do not depend on ``workers``.
+    """Make the data set, or what is missing of it. The bytes do not depend on how it is spread.
 
-    ``on_progress`` gets (samples done, samples in all). A photograph that cannot be read is listed in the
-    summary and in ``errors.jsonl``, and the rest is made.
+    ``part`` (k, n) makes the k-th of n parts, for machines that share nothing but the folder; the part that
+    ends last, or a call without it, completes the data set. ``executor`` and ``scheduler``: see
+    ``executors.start``. ``on_progress`` gets (samples done, samples in all). A photograph that cannot be read
+    is listed in the summary and in ``errors.jsonl``, and the rest is made.
 
     Raises:
+        OptionError: an unknown executor, a part outside [1, n].
         OutputFolderError: the folder holds something else.
         UnfinishedError: a worker died; the same call resumes.
         OSError: the disk is full or not writable; the same call resumes.
     """
-    manifest.claim(plan.out, plan.describe(), plan.source_lines())
-    shards = plan.shards()
-    todo = [shard for shard in shards if not manifest.is_done(plan.out, shard.number)]
-    total = sum(len(shard.items) for shard in shards)
-    missing = sum(len(shard.items) for shard in todo)
+    start = time.monotonic()
+    k, n = part
+    if not 1 <= k <= n:
+        raise OptionError(f"a part k/n has k in [1, n], got {k}/{n}")
+    executors.check(executor, scheduler)
+    layout = layouts.find(plan.layout)
+    origins = None if layout.pictures else (f"{source.key}\t{source.origin}" for source in plan.sources)
+    manifest.claim(plan.out, plan.describe(), plan.source_lines(), origins)
+    ours = range(k - 1, plan.shard_count, n)
+    todo = [number for number in ours if not manifest.is_done(plan.out, number)]
+    total, missing = (sum(plan.shard_length(number) for number in numbers) for numbers in (ours, todo))
     report = on_progress or (lambda done, total: None)
     report(total - missing, total)
-    finished = total - missing
-    for count in _map(todo, min(workers, max(1, len(todo)))):
-        finished += count
-        report(finished, total)
-    rows, errors = manifest.merge(plan.out, len(shards))
-    return Summary(plan.out, rows, tuple(errors), missing - len(errors))
+    finished, errors, timings = total - missing, list[Row](), Timings()
+    with executors.start(executor, min(workers, max(1, len(todo))), scheduler) as running:
+        for made in executors.finished(running, make_shard, plan.shards(todo)):
+            finished += made.tried
+            errors.extend(made.errors)
+            timings.add(made.timings)
+            report(finished, total)
+    rows: int | None = None
+    if manifest.all_tried(plan.out, plan.shard_count):
+        rows, listed = manifest.merge(plan.out, plan.shard_count, layout.indexes)
+        errors = listed if n == 1 else errors
+    return Summary(plan.out, rows, tuple(errors), missing - len(errors), time.monotonic() - start, timings)
 
 
-def make_shard(shard: Shard) -> int:
-    """Make every sample of ``shard`` and then mark it done; returns how many there are."""
-    writer = writers.FolderWriter(shard.out)
+def make_shard(shard: Shard) -> Made:
+    """Make every sample of ``shard`` and then mark it done."""
+    cv2.setNumThreads(1)
+    if manifest.is_done(shard.out, shard.number):  # By another run in the same folder, meanwhile.
+        return Made(len(shard.items), (), Timings())
+    layout = layouts.find(shard.settings.layout)
+    writer = layout.writer(shard.out, shard.number)
     rows: list[Row] = []
     errors: list[Row] = []
-    for source, variant, stem in shard.items:
-        if executors.asked_to_stop():
-            return 0
-        try:
-            pair, cut = pairs.make(source.read(), shard.recipe, shard.seed, source.key, variant, shard.size)
-        except DataError as error:
-            errors.append({"key": source.key, "variant": variant, "error": str(error)})
-            continue
-        names = writer.write(stem, pair)
-        identity = {"key": source.key, "variant": variant, "group": source.group, "licence": source.licence}
-        where = {"seed": shard.seed, "left": cut.left, "top": cut.top, "scale": cut.scale}
-        rows.append({**names, **identity, **where, **pair.columns()})
-    manifest.mark_done(shard.out, shard.number, rows, errors)
-    return len(shard.items)
-
-
-def _map(todo: list[Shard], workers: int) -> Iterator[int]:
-    """Finish the shards in any order, yielding the size of each."""
-    if workers == 1:
-        cv2.setNumThreads(1)
-        yield from map(make_shard, todo)
-        return
-    pool = executors.ProcessExecutor(workers)
+    timings = Timings()
+    loaded: samples.Loaded | None = None
     try:
-        for future in as_completed([pool.submit(make_shard, shard) for shard in todo]):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise UnfinishedError(
-            "a worker process was killed (out of memory?); try fewer --workers, the same command resumes"
-        ) from error
+        for source, variant, stem in shard.items:
+            if executors.asked_to_stop():
+                return Made(0, (), timings)
+            try:
+                loaded = samples.load(source, loaded, timings)
+                sample, columns = samples.make(shard.settings, loaded, variant, stem, timings)
+            except DataError as error:
+                errors.append({"key": source.key, "variant": variant, "error": str(error)})
+                continue
+            with timings.of("(write)"):
+                row = columns if sample is None else {**writer.names(sample), **columns}
+                rows.append(row)
+                if sample is not None:
+                    writer.write(sample, row)
+        manifest.mark_done(shard.out, shard.number, rows, errors, writer.close())
     finally:
-        pool.shutdown(cancel_futures=True)
+        writer.discard()
+    return Made(len(shard.items), tuple(errors), timings)
+
+
+def remove(folder: Path) -> None:
+    """Remove the data set in ``folder``, and nothing that is not part of it.
+
+    Raises:
+        DataError: ``folder`` holds none.
+    """
+    layout: Layout = layouts.find(str(manifest.read_run(folder).get("layout", "folders")))
+    manifest.clear(folder, (*layout.entries, *layout.indexes))

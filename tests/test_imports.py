@@ -12,7 +12,9 @@ def test_the_synthesiser_never_needs_torch() -> None:
     code = (
         "import sys\n"
         "import degradekit.cli, degradekit.synth, degradekit.proof, degradekit.contactsheet\n"
+        "import degradekit.datacard, degradekit.comparison, degradekit.estimate\n"
         "heavy = {'torch', 'pandas', 'matplotlib', 'scipy', 'skimage', 'albumentations'}\n"
+        "heavy |= {'pyarrow', 'distributed'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -10,12 +10,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from degradekit import fields
-from degradekit.blending import over
-from degradekit.curves import Dots, draw
-from degradekit.density import in_bands, through, veil
+from degradekit.curves import Dots, draw_finely, line_weight
+from degradekit.density import in_bands, veil
 from degradekit.fields import Field
+from degradekit.layers import tinted
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo
+from degradekit.randomness import child
 from degradekit.specks import scatter
 
 #: Added density of a spot in red, green, blue.
@@ -30,7 +31,11 @@ STRENGTH_SPREAD = 0.45
 THREADS = 26
 SEGMENT_MM = 0.15
 BRANCHING = 0.06
+#: Threads are drawn at least this finely, in pixels per mm, and averaged: they lie close together.
+FINE_PX_PER_MM = 10.0
 MOULD = np.array([0.26, 0.24, 0.17], dtype=np.float32)
+
+Values = NDArray[np.float64]
 
 
 @op(masks=("foxing",), neutral={"density_per_dm2": 0.0})
@@ -67,10 +72,7 @@ def foxing(
     for (x, y), radius, depth, bullseye in zip(centres, radii, strengths, is_bullseye, strict=True):
         _spot(amount, ragged, float(x), float(y), float(radius), float(depth), bool(bullseye))
 
-    def seen(image: Image, amount: Field) -> Image:
-        return through(image, amount[..., None] * RUST)
-
-    return photo.painted(in_bands(seen, photo.image, amount), foxing=veil(amount, RUST))
+    return photo.painted(tinted(photo.image, (amount, RUST)), foxing=veil(amount, RUST))
 
 
 @op(masks=("mould",), neutral={"density_per_dm2": 0.0})
@@ -80,7 +82,7 @@ def mould(
     *,
     density_per_dm2: Annotated[float, Bounds(0, 1000, "per dm2")] = 14.0,
     diameter_mm: Annotated[float, Bounds(0.2, 50, "mm")] = 4.0,
-    thread_um: Annotated[float, Bounds(5, 500, "um")] = 80.0,
+    thread_um: Annotated[float, Bounds(5, 500, "um")] = 110.0,
     opacity: Annotated[float, Bounds(0, 1, "1")] = 0.75,
     clustering: Annotated[float, Bounds(0, 10, "1")] = 3.0,
 ) -> Photo:
@@ -94,19 +96,20 @@ def mould(
         return photo
     shape, scale = (photo.height, photo.width), photo.px_per_mm
     size_mm = (photo.width / scale, photo.height / scale)
-    centres = scale * scatter(size_mm, density_per_dm2 / 1e4, clustering, MOULD_PATCH_MM, diameter_mm, rng)
-    count = len(centres)
-    radii = diameter_mm / 2 * np.exp(0.5 * rng.standard_normal(count))
-    colonies = [
-        _colony(centre, float(radius), scale, thread_um * 5e-4, rng)
-        for centre, radius in zip(centres, radii, strict=True)
-    ]
-    cover = draw(shape, Dots.join(colonies))
+    centres = scatter(size_mm, density_per_dm2 / 1e4, clustering, MOULD_PATCH_MM, diameter_mm, rng)
+    radii = diameter_mm / 2 * np.exp(0.5 * rng.standard_normal(len(centres)))
+    fineness = fields.fineness(scale, FINE_PX_PER_MM)
+    dots = _colonies(centres, radii, fineness * scale, thread_um * 5e-4, child(rng))
+    cover = draw_finely(shape, dots, fineness)
     fur = fields.fractal_noise(shape, 0.8 * scale, rng, octaves=3, persistence=0.8)
     alpha = np.clip(cover * (1 + np.float32(0.25) * fur), 0, 1) * np.float32(opacity)
 
     def covered(image: Image, alpha: Field, fur: Field) -> Image:
-        return over(image, MOULD * (1 + np.float32(0.25) * fur)[..., None], alpha)
+        result = image.copy()
+        flat, chosen = result.reshape(-1, 3), np.flatnonzero(alpha)
+        colour = MOULD * (1 + np.float32(0.25) * fur.reshape(-1)[chosen, None])
+        flat[chosen] += alpha.reshape(-1)[chosen, None] * (colour - flat[chosen])
+        return result
 
     return photo.painted(in_bands(covered, photo.image, alpha, fur), mould=alpha)
 
@@ -123,8 +126,8 @@ def _spot(
     top, bottom = max(0, math.floor(y) - reach), min(height, math.ceil(y) + reach + 1)
     if left >= right or top >= bottom:
         return
-    columns = (np.arange(left, right, dtype=np.float32)[None] - np.float32(x)) / np.float32(radius)
-    rows = (np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(y)) / np.float32(radius)
+    columns = (np.arange(left, right, dtype=np.float32)[None] + np.float32(0.5 - x)) / np.float32(radius)
+    rows = (np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5 - y)) / np.float32(radius)
     distance = np.hypot(columns, rows)
     rough = ragged[top:bottom, left:right]
     if bullseye:
@@ -141,34 +144,40 @@ def _spot(
     window += np.maximum(spot, 0) * np.float32(strength)
 
 
-def _colony(centre: NDArray[np.float64], radius: float, scale: float, thread: float, rng: Generator) -> Dots:
-    """Dots of one colony; lengths in mm, result in pixels."""
-    steps = max(4, math.ceil(1.4 * radius / SEGMENT_MM))
-    heading = rng.uniform(0, 2 * math.pi, THREADS)
-    tips = np.zeros((THREADS, 2))
-    order = np.zeros(THREADS)
-    points, weights = [], []
-    for step in range(steps):
+def _colonies(centres: Values, radii: Values, scale: float, thread: float, rng: Generator) -> Dots:
+    """Dots of all colonies; lengths in mm, ``scale`` times as many pixels in the result."""
+    lives = np.maximum(4, np.ceil(1.4 * radii / SEGMENT_MM))
+    owner = np.repeat(np.arange(len(radii)), THREADS)
+    heading = rng.uniform(0, 2 * math.pi, len(owner))
+    tips, order = np.zeros((len(owner), 2)), np.zeros(len(owner))
+    points, weights = [np.zeros((0, 2))], [np.zeros(0)]
+    step = 0
+    while len(owner):
         heading = heading + 0.17 * rng.standard_normal(len(heading))
-        tips = tips + SEGMENT_MM * np.stack([np.cos(heading), np.sin(heading)], axis=1)
-        points += [tips, tips - SEGMENT_MM / 2 * np.stack([np.cos(heading), np.sin(heading)], axis=1)]
-        weights += [0.75**order * (1 - 0.7 * step / steps)] * 2
-        branch = np.flatnonzero((rng.random(len(heading)) < BRANCHING) & (len(heading) < 5 * THREADS))
-        turn = rng.choice([-0.7, 0.7], len(branch))
+        ahead = SEGMENT_MM * np.stack([np.cos(heading), np.sin(heading)], axis=1)
+        tips = tips + ahead
+        points += [centres[owner] + tips, centres[owner] + tips - ahead / 2]
+        weights += [0.75**order * (1 - 0.7 * step / lives[owner])] * 2
+        room = np.bincount(owner, minlength=len(radii))[owner] < 5 * THREADS
+        branch = np.flatnonzero((rng.random(len(owner)) < BRANCHING) & room)
+        turn = rng.integers(2, size=len(branch)) * 1.4 - 0.7
         heading = np.concatenate([heading, heading[branch] + turn])
         tips, order = np.concatenate([tips, tips[branch]]), np.concatenate([order, order[branch] + 1])
+        owner = np.concatenate([owner, owner[branch]])
         # Threads die out one by one.
-        alive = (rng.random(len(heading)) > 1.6 / steps) & (np.hypot(*tips.T) < 1.3 * radius)
-        heading, tips, order = heading[alive], tips[alive], order[alive]
-    spores = rng.standard_normal((math.ceil(110 * radius**2), 2)) * (0.42 * radius)
-    at = centre + np.concatenate([*points, spores]) * scale
-    size = np.concatenate(
-        [np.full(len(at) - len(spores), thread), rng.uniform(0.4, 1.7, len(spores)) * thread]
-    )
-    # Dots of a thread lie closer than they are wide; their weights have to add up to one thread.
-    overlap = min(SEGMENT_MM / 2 * scale / (2 * max(thread * scale, 0.5)), 1.0)
-    along = np.concatenate(weights) * 1.6 * overlap
-    # A spore under a pixel loses in both directions, a thread only across.
-    pale = np.minimum(size[len(along) :] * scale / 0.5, 1)
-    weight = np.concatenate([along, pale * rng.uniform(0.15, 0.75, len(spores))])
-    return Dots(*(values.astype(np.float32) for values in (at[:, 0], at[:, 1], size * scale, weight)))
+        step += 1
+        alive = (rng.random(len(owner)) > 1.6 / lives[owner]) & (step < lives[owner])
+        alive &= np.hypot(*tips.T) < 1.3 * radii[owner]
+        heading, tips, order, owner = heading[alive], tips[alive], order[alive], owner[alive]
+    owner = np.repeat(np.arange(len(radii)), np.ceil(110 * radii**2).astype(np.int64))
+    spores = centres[owner] + rng.standard_normal((len(owner), 2)) * (0.42 * radii[owner, None])
+    threads = np.full(sum(map(len, weights)), thread * scale)
+    along = np.concatenate(weights) * line_weight(SEGMENT_MM / 2 * scale, threads)
+    discs = rng.uniform(0.4, 1.7, len(owner)) * thread * scale
+    # A disc's soft rim adds to its area, and one under a pixel is drawn too large; this makes up for both.
+    drawn = np.maximum(discs, 0.5)
+    pale = np.minimum(discs / 0.5, 1) * drawn**2 / (drawn**2 + 1 / 12)
+    x, y = (np.concatenate([*points, spores]) * scale - 0.5).T
+    weight = np.concatenate([along, pale * rng.uniform(0.15, 0.75, len(owner))])
+    values = (x, y, np.concatenate([threads, discs]), weight)
+    return Dots(*(part.astype(np.float32) for part in values))

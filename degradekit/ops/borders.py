@@ -15,6 +15,7 @@ from degradekit.density import in_bands, through
 from degradekit.fields import Field
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo
+from degradekit.randomness import child
 
 #: sRGB of a coated white border, and its density in red, green, blue per unit of yellowing.
 COATED = np.array([0.955, 0.950, 0.935], dtype=np.float32)
@@ -56,14 +57,20 @@ def frame(
     tint = np.float32(yellowing) * (1 + np.float32(0.2) * cloud)
 
     def bordered(image: Image, border: Field, tint: Field) -> Image:
-        sheet = through(np.broadcast_to(COATED, image.shape), tint[..., None] * CREAM)
-        return over(image, sheet, border)
+        result = image.copy()
+        flat, chosen = result.reshape(-1, 3), np.flatnonzero(border)
+        if chosen.size == 0:
+            return result
+        layer = tint.reshape(-1)[chosen, None] * CREAM
+        sheet = through(np.broadcast_to(COATED, layer.shape), layer)
+        flat[chosen] += border.reshape(-1)[chosen, None] * (sheet - flat[chosen])
+        return result
 
     image = in_bands(bordered, photo.image, border, tint)
     beyond = np.zeros(shape, np.float32)
     if edge == "deckle":
         beyond = fields.smoothstep(-_inside(shape, _bites(photo, rng), np.zeros(4)), -0.5, 0.5)
-        image = over(image, np.full_like(image, behind), beyond)
+        image = over(image, np.full(3, behind, np.float32), beyond)
     return photo.painted(image, frame=border * (1 - beyond), background=beyond)
 
 
@@ -88,11 +95,12 @@ def worn_corners(
     image = photo.image.copy()
     gone, bare = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for bottom, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        radius = radius_mm * scale * math.exp(0.45 * rng.standard_normal())
+        own = child(rng)
+        radius = radius_mm * scale * math.exp(0.45 * own.standard_normal())
         side = math.ceil(2.5 * radius + 2 * RIM_MM * scale)
         rows, columns = min(side, shape[0]), min(side, shape[1])
-        beyond, split = _worn((rows, columns), radius, scale, roughness, rng)
-        paper = papersheet.texture((rows, columns), scale, yellowing, rng)
+        beyond, split = _worn((rows, columns), radius, scale, roughness, own)
+        paper = papersheet.texture((rows, columns), scale, yellowing, own, split)
         # The corner is made as the top left one and turned into place.
         turn = (slice(None, None, 1 - 2 * bottom), slice(None, None, 1 - 2 * right))
         window = (
@@ -100,7 +108,7 @@ def worn_corners(
             slice(shape[1] - columns, None) if right else slice(columns),
         )
         beyond, split = beyond[turn], split[turn]
-        image[window] = over(over(image[window], paper, split), np.full_like(paper, behind), beyond)
+        image[window] = over(over(image[window], paper, split), np.full(3, behind, np.float32), beyond)
         np.maximum(gone[window], beyond, out=gone[window])
         np.maximum(bare[window], split, out=bare[window])
     return photo.painted(image, background=gone, hole=bare * (1 - gone))

@@ -18,6 +18,7 @@ from degradekit.layers import covered
 from degradekit.ops import Bounds, op
 from degradekit.papersheet import WHITE, YELLOWING
 from degradekit.photo import Photo
+from degradekit.randomness import child
 
 #: Size of cracked patches of the sheet, and of the first, wider cracks in cells of the network.
 PATCH_MM = 22.0
@@ -28,6 +29,12 @@ CLOSED = 0.18
 #: Grime in cracks (sRGB); how far the curled edges of cells shade the picture.
 GRIME = np.array([0.16, 0.13, 0.10], dtype=np.float32)
 CURL_MM = 0.25
+#: Lost cells are drawn this finely, in pixels per mm, and averaged.
+FINE_PX_PER_MM = 40.0
+#: How much a crack's width varies along it, and over what distance.
+UNEVEN = 0.25
+UNEVEN_MM = 0.1
+TABLE = 128
 
 Points = NDArray[np.float32]
 
@@ -58,27 +65,31 @@ def crackle(
     scale = photo.px_per_mm
     shape = (photo.height, photo.width)
     size = (photo.width / scale, photo.height / scale)
-    severity, dirt = (_Patches(size, part, rng) for part in (coverage, grime))
+    severity, dirt = (_Patches(size, part, child(rng)) for part in (coverage, grime))
+    unevenness = 1 + np.float32(UNEVEN) * child(rng).uniform(-1.3, 1.3, (TABLE, TABLE)).astype(np.float32)
+    wander = _Wander(size, cell_mm, child(rng))
     planes: dict[bool, list[Dots]] = {False: [], True: []}
-    lost = np.zeros(shape, np.uint8)
+    lost = np.zeros(shape, np.float32)
     for cell, width, reach in ((COARSE * cell_mm, 1.8 * width_um, 0.5), (cell_mm, width_um, 0.0)):
-        wander = _Wander(size, cell_mm, rng)
-        facets, centres = _facets(size, cell, severity, reach, rng)
+        nets, flakes, cracks = (child(rng) for _ in range(3))
+        facets, centres = _facets(size, cell, severity, reach, nets)
         if not facets:
             continue
-        _flake(lost, facets, severity.at(centres), flaking if reach == 0 else 0.0, wander, scale, rng)
-        dots, dirty = _cracks(facets, severity, dirt, reach, width * 1e-3, wander, scale, rng)
+        _flake(lost, facets, severity.at(centres), flaking if reach == 0 else 0.0, wander, scale, flakes)
+        dots, dirty = _cracks(facets, severity, dirt, reach, width * 1e-3, wander, unevenness, scale, cracks)
         for kind in (False, True):
             here = dirty == kind
             planes[kind].append(Dots(*(getattr(dots, name)[here] for name in Dots.__slots__)))
     light, dark = (draw(shape, Dots.join(planes[key])) for key in (False, True))
-    light = np.maximum(light, lost * np.float32(1 / 255))
+    light = np.maximum(light, lost)
     cover = 1 - (1 - light) * (1 - dark)
     image = photo.image
     if curl > 0:
         raised = cv2.GaussianBlur(cover, (0, 0), max(0.6, CURL_MM * scale)) * np.float32(CURL_MM * scale)
-        image = image * fields.light_from_upper_left(np.asarray(raised, np.float32), 2.0 * curl)[..., None]
-        image = np.clip(image, 0, 1)
+        shade = fields.light_from_upper_left(np.asarray(raised, np.float32), 2.0 * curl).reshape(-1)
+        image, bent = image.copy(), np.flatnonzero(shade != 1)
+        flat = image.reshape(-1, 3)
+        flat[bent] = np.clip(flat[bent] * shade[bent, None], 0, 1)
     image = covered(image, WHITE + np.float32(yellowing) * YELLOWING, light)
     return photo.painted(covered(image, GRIME, dark), crackle=cover)
 
@@ -133,7 +144,7 @@ def _facets(
     size: tuple[float, float], cell: float, severity: _Patches, reach: float, rng: Generator
 ) -> tuple[list[Points], Points]:
     """Voronoi cells (vertices in mm) of a jittered grid, and their seeds, where the sheet is cracked."""
-    columns, rows = (math.ceil(side / cell) + 4 for side in size)
+    columns, rows = (math.ceil(side / cell - 1e-6) + 4 for side in size)
     grid = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=2).reshape(-1, 2)
     places = (grid - 2 + rng.random(2) + rng.uniform(-0.48, 0.48, grid.shape)) * cell
     seeds = places.astype(np.float32)
@@ -156,6 +167,7 @@ def _cracks(
     reach: float,
     width_mm: float,
     wander: _Wander,
+    unevenness: Field,
     scale: float,
     rng: Generator,
 ) -> tuple[Dots, NDArray[np.bool_]]:
@@ -170,14 +182,14 @@ def _cracks(
     starts, ends = starts[once], ends[once]
     state = severity.at((starts + ends) / 2) + np.float32(reach)
     length = np.hypot(*(ends - starts).T)
-    opened = rng.random(len(starts)) > CLOSED
-    opening = np.exp(0.45 * rng.standard_normal(len(starts))) * np.clip(0.3 + 0.6 * state, 0, 1)
-    dirty = dirt.at((starts + ends) / 2) + np.float32(0.3) * rng.standard_normal(len(starts)) > 0
+    opened = child(rng).random(len(starts)) > CLOSED
+    opening = np.exp(0.45 * child(rng).standard_normal(len(starts))) * np.clip(0.3 + 0.6 * state, 0, 1)
+    dirty = dirt.at((starts + ends) / 2) + np.float32(0.3) * child(rng).standard_normal(len(starts)) > 0
     # Cells far outside the cracked patch have borders of no meaning, some of them very long.
     keep = opened & (state > 0) & (length < 6 * np.median(length) + 1e-6)
     starts, ends, length, opening, dirty = (values[keep] for values in (starts, ends, length, opening, dirty))
     radius = 0.5 * width_mm * scale * opening
-    step = np.maximum(0.5, 0.6 * radius)
+    step = np.maximum(0.65, 0.6 * radius)
     counts = np.maximum(2, np.ceil(length * scale / step).astype(np.int64))
     which = np.repeat(np.arange(len(counts)), counts)
     place = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -185,7 +197,7 @@ def _cracks(
     points = wander.moved(starts[which] + part * (ends[which] - starts[which]))
     at = points * np.float32(scale) - np.float32(0.5)
     spacing = length[which] * scale / counts[which]
-    thick = radius[which] * (0.75 + 0.5 * rng.random(len(which)))
+    thick = radius[which] * _sampled(unevenness, points * np.float32(1 / UNEVEN_MM) % (TABLE - 1))
     # Narrow cracks seldom go down to the paper.
     weight = np.clip(0.4 + 0.7 * opening[which], 0, 1) * line_weight(spacing, thick)
     dots = (at[:, 0], at[:, 1], thick, weight)
@@ -193,7 +205,7 @@ def _cracks(
 
 
 def _flake(
-    lost: NDArray[np.uint8],
+    lost: Field,
     facets: list[Points],
     state: Field,
     share: float,
@@ -202,13 +214,21 @@ def _flake(
     rng: Generator,
 ) -> None:
     """Fill the cells that fell off, each drawn in a little on one side."""
-    chances, kept = rng.random(len(facets)), rng.uniform(0.45, 1.0, len(facets))
+    chances, kept = child(rng).random(len(facets)), child(rng).uniform(0.45, 1.0, len(facets))
+    fineness = max(1, math.ceil(FINE_PX_PER_MM / scale))
     for index in np.flatnonzero((chances < share * np.clip(2 * state, 0, 2)) & (state > 0)):
         facet = facets[index]
         corner = facet[0]
         outline = corner + np.float32(kept[index]) * (facet - corner)
         part = np.linspace(0, 1, 12, endpoint=False, dtype=np.float32)[None, :, None]
         dense = outline[:, None] + part * (np.roll(outline, -1, axis=0) - outline)[:, None]
-        points = (wander.moved(dense.reshape(-1, 2)) * scale - 0.5).astype(np.float64)
-        if np.ptp(points, axis=0).max() < 4 * max(lost.shape):
-            cv2.fillPoly(lost, [np.rint(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        points = wander.moved(dense.reshape(-1, 2)) * np.float32(scale)
+        left, top = np.maximum(np.floor(points.min(axis=0)), 0).astype(int)
+        right, bottom = np.minimum(np.ceil(points.max(axis=0)), lost.shape[::-1]).astype(int)
+        if left < right and top < bottom:
+            fine = np.zeros(((bottom - top) * fineness, (right - left) * fineness), np.float32)
+            corners = (points - np.array([left, top], np.float32)) * fineness - np.float32(0.5)
+            cv2.fillPoly(fine, [np.rint(corners * 16).astype(np.int32)], 1.0, cv2.LINE_8, 4)
+            window = lost[top:bottom, left:right]
+            drawn = cv2.resize(fine, window.shape[::-1], interpolation=cv2.INTER_AREA)
+            np.maximum(window, drawn, out=window)

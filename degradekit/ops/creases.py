@@ -6,6 +6,7 @@ import math
 from statistics import NormalDist
 from typing import Annotated
 
+import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from degradekit.layers import covered
 from degradekit.ops import Bounds, op
 from degradekit.papersheet import WHITE, YELLOWING
 from degradekit.photo import Photo
+from degradekit.randomness import child
 
 #: Half of the band in which a fold acts, and how wide its shading is (standard deviation).
 BAND_MM = 4.0
@@ -26,6 +28,15 @@ SHADING_MM = 0.9
 FLAKE_MM = 0.55
 #: One crack branches off per this length, where ``branching`` is 1.
 BRANCH_MM = 6.0
+#: What varies along a fold is drawn at this distance.
+KNOT_MM = 0.05
+#: Flakes are drawn at least this finely, in pixels per mm, so that they are as many at any resolution, and
+#: this far from the fold; they seldom break off farther away.
+FINE_PX_PER_MM = 10.0
+LOST_MM = 2.5
+
+
+Values = NDArray[np.float64]
 
 
 @op(masks=("crease",), neutral={"length_cm_per_dm2": 0.0, "corner_folds": 0.0})
@@ -59,10 +70,10 @@ def creases(
     alpha = np.zeros((photo.height, photo.width), np.float32)
     cracks: list[Dots] = []
     for fold in folds:
-        width = width_um * 1e-3 * fold.wear
-        cracks.extend(_bared(image, alpha, photo.px_per_mm, fold, width, loss, shading, rng))
-        for _ in range(rng.poisson(branching * fold.length / BRANCH_MM)):
-            cracks.append(_branch(fold, width, photo.px_per_mm, rng))
+        width, own = width_um * 1e-3 * fold.wear, child(rng)
+        cracks.extend(_bared(image, alpha, photo.px_per_mm, fold, width, loss, shading, child(own)))
+        for _ in range(own.poisson(branching * fold.length / BRANCH_MM)):
+            cracks.append(_branch(fold, width, photo.px_per_mm, child(own)))
     np.maximum(alpha, draw(alpha.shape, Dots.join(cracks)), out=alpha)
     paper = WHITE + np.float32(yellowing) * YELLOWING
     return photo.painted(covered(image, paper, alpha), crease=alpha)
@@ -87,31 +98,47 @@ def _bared(
     rows, columns, inside = fields.strip(alpha.shape, (x, y), (end[0], end[1]), BAND_MM * px_per_mm)
     if rows.size == 0:
         return []
-    cosine, sine = math.cos(fold.angle), math.sin(fold.angle)
-    dx, dy = columns + np.float32(0.5 - x), rows + np.float32(0.5 - y)
-    s = (dx * cosine + dy * sine).astype(np.float32) / np.float32(px_per_mm)
-    d = (dy * cosine - dx * sine).astype(np.float32) / np.float32(px_per_mm)
+    s, d = (
+        turned.astype(np.float32) / np.float32(px_per_mm)
+        for turned in _turned(np.asarray(columns + 0.5 - x), np.asarray(rows + 0.5 - y), fold.angle)
+    )
     # What varies along the fold is drawn on fixed knots and looked up.
-    knots = np.arange(-BAND_MM * 1.5, fold.length + BAND_MM * 1.5, 0.05)
-    bend = 0.22 * wander(knots, 9.0, rng) + 0.10 * wander(knots, 1.4, rng, octaves=5, persistence=0.6)
-    swell = np.exp(0.42 * wander(knots, 5.0, rng, octaves=4) - 0.1)
+    around = 1.5 * BAND_MM
+    knots = np.arange(-around, fold.length + around, KNOT_MM)
+    waves, swells, gaps, lumps, grains = (child(rng) for _ in range(5))
+    bend = 0.22 * wander(knots, 9.0, waves) + 0.10 * wander(knots, 1.4, waves, octaves=5, persistence=0.6)
+    swell = np.exp(0.42 * wander(knots, 5.0, swells, octaves=4) - 0.1)
     threshold = NormalDist().inv_cdf(1 - min(max(loss, 1e-3), 1 - 1e-3))
-    gate = fields.smoothstep(wander(knots, 7.0, rng).astype(np.float32), threshold - 0.35, threshold + 0.35)
+    gate = fields.smoothstep(wander(knots, 7.0, gaps).astype(np.float32), threshold - 0.35, threshold + 0.35)
     # Folds that stop within the sheet run out thinly.
     gate = gate * np.clip((fold.length - knots) / 2.5, 0, 1)
+    at = np.clip((s + np.float32(around)) * np.float32(1 / KNOT_MM), 0, len(knots) - 1.001)
     bent, width, bare = (
-        np.interp(s, knots, values).astype(np.float32) for values in (bend, width_mm * swell * gate, gate)
+        _between(np.asarray(values, np.float32), at) for values in (bend, width_mm * swell * gate, gate)
+    )
+    # The noise lies along the fold, so that it is the same however its pixels fall.
+    fine = max(px_per_mm, FINE_PX_PER_MM)
+    unrolled = (math.ceil(2 * LOST_MM * fine), math.ceil((fold.length + 2 * around) * fine))
+    right = (s + np.float32(around)) * np.float32(fine) - np.float32(0.5)
+    low = (d + np.float32(LOST_MM)) * np.float32(fine) - np.float32(0.5)
+    flakes, crumbs = (
+        np.asarray(cv2.remap(noise, right, low, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.float32)
+        for noise in (
+            fields.fractal_noise(unrolled, FLAKE_MM * fine, lumps, octaves=5, persistence=0.7),
+            fields.smooth_noise(unrolled, 0.25 * fine, grains),
+        )
     )
     d -= bent
-    flakes = fields.fractal_noise(d.shape, FLAKE_MM * px_per_mm, rng, octaves=5, persistence=0.7)
     half = 0.5 * width * np.exp(np.float32(0.42) * flakes)
+    thick = half * np.float32(px_per_mm)
     edge = (half - np.abs(d)) * np.float32(px_per_mm) + np.float32(0.5)
-    lost = np.clip(edge, 0, 1) * np.minimum(2 * half * np.float32(px_per_mm), 1)
+    # Under a pixel the ramps of both sides overlap, and hold (thick + 1/2)^2 where 2 thick is wanted.
+    thin = np.minimum(thick, np.float32(0.5))
+    lost = np.clip(edge, 0, 1) * (2 * thin / (thin + np.float32(0.5)) ** 2)
     # Chips beside the fold: the fewer, the farther.
     chips = fields.smoothstep(flakes - np.abs(d) / (np.float32(1.6) * width + np.float32(1e-3)), 0.95, 1.35)
     lost = np.maximum(lost, chips * bare)
     # Crumbs of emulsion stick to the paper.
-    crumbs = fields.smooth_noise(d.shape, 0.25 * px_per_mm, rng)
     lost *= 1 - np.float32(0.3) * np.clip(crumbs, 0, 1.5)
     shade = np.float32(1) + np.float32(shading * rng.choice((-1, 1)) * math.exp(0.5)) * (
         d / np.float32(SHADING_MM)
@@ -122,10 +149,23 @@ def _bared(
         * np.exp(-(((np.abs(d) - half) / np.float32(0.22)) ** 2))
         * (bare + np.float32(0.3))
     )
-    at = rows[inside], columns[inside]
-    image[at] *= np.maximum(shade, 0)[inside][:, None]
-    alpha[at] = np.maximum(alpha[at], lost[inside])
+    where = rows[inside], columns[inside]
+    image[where] *= np.maximum(shade, 0)[inside][:, None]
+    alpha[where] = np.maximum(alpha[where], lost[inside])
     return [_crack(knots, bend, fold, width_mm, px_per_mm, rng)]
+
+
+def _turned(x: Values, y: Values, angle: float) -> tuple[Values, Values]:
+    """The same places, measured along a line of that angle and across it."""
+    cosine, sine = math.cos(angle), math.sin(angle)
+    return x * cosine + y * sine, y * cosine - x * sine
+
+
+def _between(values: Field, at: Field) -> Field:
+    """``values`` at fractions of an index."""
+    left = at.astype(np.int64)
+    found: Field = values[left] + (at - left.astype(np.float32)) * np.diff(values)[left]
+    return found
 
 
 def _crack(

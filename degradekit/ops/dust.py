@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from degradekit import specks
+from degradekit import fields, specks
 from degradekit.curves import Dots, draw, line_weight
 from degradekit.fields import Field
 from degradekit.layers import covered
@@ -29,6 +29,8 @@ DIRT_PATCH_MM = 20.0
 #: Dirt falls in crumbs: this many beside the main body, within this many of its radii.
 CRUMBS = 9
 CRUMB_REACH = 2.4
+#: Clumps are drawn at least this finely and averaged, as their crumbs overlap.
+CRUMBS_PX_PER_MM = 10.0
 #: Lint is short: its median length over that of hairs; standard deviations of ln(length), ln(width).
 LINT_LENGTH = 0.27
 LINT_SPREAD = 0.72
@@ -71,7 +73,7 @@ def dust(
         np.exp(np.abs(0.28 * rng.standard_normal(count))),
         rng.uniform(0, math.pi, count),
     )
-    return _settled(photo, spots, rng.random(count) < light_share, opacity, "dust")
+    return _settled(photo, spots, rng.random(count) < light_share, opacity, "dust", 1)
 
 
 @op(masks=("dirt",), neutral={"density_per_cm2": 0.0})
@@ -117,7 +119,8 @@ def dirt(
         np.exp(np.abs(0.35 * rng.standard_normal(shares.size))),
         rng.uniform(0, math.pi, shares.size),
     )
-    return _settled(photo, spots, light, opacity, "dirt")
+    fineness = fields.fineness(photo.px_per_mm, CRUMBS_PX_PER_MM)
+    return _settled(photo, spots, light, opacity, "dirt", fineness)
 
 
 @op(masks=("hair",), neutral={"density_per_cm2": 0.0})
@@ -205,13 +208,15 @@ def _points(
     return specks.scatter(size, per_cm2 / 100, clustering, patch_mm, 1e-3 * reach_um, rng)
 
 
-def _settled(photo: Photo, spots: Spots, light: NDArray[np.bool_], opacity: float, name: str) -> Photo:
+def _settled(
+    photo: Photo, spots: Spots, light: NDArray[np.bool_], opacity: float, name: str, fineness: int
+) -> Photo:
     shape = (photo.height, photo.width)
     planes = []
     for chosen in (light, ~light):
         parts = (getattr(spots, field)[chosen] for field in Spots.__slots__)
         # Where crumbs overlap their sum may not pass the opacity asked for.
-        planes.append(np.minimum(specks.cover(shape, Spots(*parts)), np.float32(opacity)))
+        planes.append(specks.cover_finely(shape, Spots(*parts), fineness, opacity))
     return _laid(photo, planes[0], planes[1], name)
 
 

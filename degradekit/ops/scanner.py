@@ -8,12 +8,14 @@ from typing import Annotated
 import cv2
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from degradekit import fields
 from degradekit.density import in_bands, to_linear, to_srgb
 from degradekit.fields import Field
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo, Plane
+from degradekit.randomness import child
 
 #: Standard deviation of ln(width) of streaks; share of them that reaches from end to end.
 WIDTH_SPREAD = 0.5
@@ -29,6 +31,8 @@ INKS = (
     (45.0, (0.45, 0.45, 0.45)),
 )
 MM_PER_INCH = 25.4
+
+Values = NDArray[np.float64]
 
 
 @op(masks=("scanner_streak",), neutral={"density_per_cm": 0.0, "banding": 0.0})
@@ -53,7 +57,7 @@ def scanner_streaks(
     count = int(rng.poisson(density_per_cm * photo.width / photo.px_per_mm / 10))
     columns = np.arange(photo.width, dtype=np.float32)
     rows = np.arange(photo.height, dtype=np.float32)
-    gain = 1 + np.float32(banding) * rng.standard_normal((photo.width, 3), dtype=np.float32)
+    gain = 1 + np.float32(banding) * child(rng).standard_normal((photo.width, 3), dtype=np.float32)
     image = np.asarray(photo.image * gain, dtype=np.float32)
     mask = np.zeros((photo.height, photo.width), np.float32)
     for _ in range(count):
@@ -62,9 +66,9 @@ def scanner_streaks(
         # Dust may come or go half way through the scan.
         start = 0.0 if rng.random() < WHOLE_SHARE else rng.uniform(0, photo.height)
         channels = np.eye(3, dtype=np.float32)[rng.integers(3)] if rng.random() < coloured else np.ones(3)
-        first, last = max(0, math.floor(at - half - 1)), min(photo.width, math.ceil(at + half + 2))
+        first, last = max(0, math.floor(at - half)), min(photo.width, math.ceil(at + half) + 1)
         near = columns[first:last]
-        cover = np.clip(np.minimum(near + 0.5, at + half) - np.maximum(near - 0.5, at - half), 0, 1)
+        cover = np.clip(np.minimum(near + 1, at + half) - np.maximum(near, at - half), 0, 1)
         line = cover[None] * np.clip(rows - np.float32(start - 1), 0, 1)[:, None]
         line = (line * (opacity * rng.uniform(0.3, 1))).astype(np.float32)
         alpha = line[..., None] * channels.astype(np.float32)
@@ -126,29 +130,41 @@ def moire(
         return photo
     # Paper stretches and the carriage is uneven: waves wander.
     wander = 2 * fields.smooth_noise((photo.height, photo.width), 30 * photo.px_per_mm, rng)
-    x = np.arange(photo.width, dtype=np.float32)[None] / np.float32(photo.px_per_mm)
-    y = np.arange(photo.height, dtype=np.float32)[:, None] / np.float32(photo.px_per_mm)
     phases = rng.uniform(0, 2 * math.pi, (len(INKS), 2))
 
-    def scanned(image: Image, y: Field, wander: Field) -> Image:
-        change = np.zeros_like(image)
-        for (angle_deg, absorbed), phase in zip(INKS, phases, strict=True):
-            waves = np.zeros_like(wander)
-            # The two directions in which the dots of one screen line up.
-            for angle, shift in zip((angle_deg, angle_deg + 90), phase, strict=True):
-                fx = _aliased(lines_per_inch * math.cos(math.radians(angle)), scan_dpi) / MM_PER_INCH
-                fy = _aliased(lines_per_inch * math.sin(math.radians(angle)), scan_dpi) / MM_PER_INCH
-                # Waves the pixels cannot show are gone before they are drawn.
-                passed = max(0.0, 1 - 2 * math.hypot(fx, fy) / photo.px_per_mm)
-                along = np.float32(2 * math.pi * fx) * x + np.float32(2 * math.pi * fy) * y
-                waves += np.float32(passed / 2) * np.cos(along + np.float32(shift) + wander)
-            change += waves[..., None] * np.array(absorbed, dtype=np.float32)
+    fx, fy, passed = _waves(lines_per_inch, scan_dpi, photo.px_per_mm)
+    # Per channel, how strong each wave is; the two directions in which the dots of one screen line up.
+    strength = np.repeat([absorbed for _, absorbed in INKS], 2, axis=0) * passed[:, None] / 2
+    along_x = 2 * math.pi * fx[:, None] * np.arange(photo.width) / photo.px_per_mm
+    along_y = 2 * math.pi * np.arange(photo.height)[:, None] / photo.px_per_mm * fy + phases.ravel()
+    # The cosine of a sum is a sum of products, each of something along x and something along y.
+    across = np.concatenate([np.cos(along_x), np.sin(along_x)]).astype(np.float32)
+    even = [np.hstack([np.cos(along_y) * part, -np.sin(along_y) * part]) for part in strength.T]
+    odd = [np.hstack([np.sin(along_y) * part, np.cos(along_y) * part]) for part in strength.T]
+    down = np.stack([*even, *odd], axis=1).astype(np.float32)
+
+    def scanned(image: Image, down: Field, wander: Field) -> Image:
+        change = np.empty_like(image)
+        cosine, sine = np.cos(wander), np.sin(wander)
+        for channel in range(3):
+            change[..., channel] = (down[:, channel] @ across) * cosine
+            change[..., channel] -= (down[:, 3 + channel] @ across) * sine
         linear = to_linear(image)
         return to_srgb(linear * (1 + np.float32(4 * contrast) * linear * (1 - linear) * change))
 
-    return photo.with_image(in_bands(scanned, photo.image, y, wander))
+    return photo.with_image(in_bands(scanned, photo.image, down, wander))
 
 
-def _aliased(frequency: float, sampling: float) -> float:
+def _waves(lines_per_inch: float, scan_dpi: float, px_per_mm: float) -> tuple[Values, Values, Values]:
+    """Frequency along x and y, per mm, of each ink's two waves, and what part of them pixels can show."""
+    angles = np.radians([angle + turn for angle, _ in INKS for turn in (0, 90)])
+    fx, fy = (
+        _aliased(lines_per_inch * part, scan_dpi) / MM_PER_INCH for part in (np.cos(angles), np.sin(angles))
+    )
+    # Waves the pixels cannot show are gone before they are drawn.
+    return fx, fy, np.maximum(0, 1 - 2 * np.hypot(fx, fy) / px_per_mm)
+
+
+def _aliased(frequency: Values, sampling: float) -> Values:
     """The frequency that samples at the rate ``sampling`` show instead; same unit."""
-    return frequency - sampling * round(frequency / sampling)
+    return frequency - sampling * np.round(frequency / sampling)

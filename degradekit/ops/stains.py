@@ -6,14 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import cv2
 import numpy as np
 from numpy.random import Generator
 
 from degradekit import fields
-from degradekit.density import in_bands, through, veil
+from degradekit.density import veil
 from degradekit.fields import Field
+from degradekit.layers import tinted
 from degradekit.ops import Bounds, op
-from degradekit.photo import Image, Photo
+from degradekit.photo import Photo
 
 #: Density in red, green, blue of what water carries to its edge, per unit in blue: dissolved size and dirt.
 TIDE = np.array([0.38, 0.62, 1.0], dtype=np.float32)
@@ -89,10 +91,7 @@ def water_stains(
         np.maximum(wet, fields.smoothstep(depth, 0, 3 * tideline_mm), out=wet)
     line *= uneven
 
-    def seen(image: Image, line: Field, wet: Field) -> Image:
-        return through(image, line[..., None] * TIDE + wet[..., None] * WASHED)
-
-    return photo.painted(in_bands(seen, photo.image, line, wet), stain=veil(line, TIDE))
+    return photo.painted(tinted(photo.image, (line, TIDE), (wet, WASHED)), stain=veil(line, TIDE))
 
 
 @op(masks=("stain",), neutral={"density_per_dm2": 0.0})
@@ -132,11 +131,7 @@ def spills(
         _lay(film, wobble, drop, scale)
     film *= np.float32(strength) * np.maximum(1 + np.float32(0.25) * settled, 0)
     colour = np.asarray(LIQUIDS[liquid], dtype=np.float32)
-
-    def seen(image: Image, film: Field) -> Image:
-        return through(image, film[..., None] * colour)
-
-    return photo.painted(in_bands(seen, photo.image, film), stain=veil(film, colour))
+    return photo.painted(tinted(photo.image, (film, colour)), stain=veil(film, colour))
 
 
 def _wet_depth(
@@ -151,12 +146,12 @@ def _wet_depth(
     if border:
         x = (x, x, 0.0, float(photo.width))[side]
         y = (0.0, float(photo.height), y, y)[side]
-    columns = (np.arange(shape[1], dtype=np.float32)[None] - np.float32(x)) / scale
-    rows = (np.arange(shape[0], dtype=np.float32)[:, None] - np.float32(y)) / scale
+    columns = (np.arange(shape[1], dtype=np.float32)[None] + np.float32(0.5 - x)) / scale
+    rows = (np.arange(shape[0], dtype=np.float32)[:, None] + np.float32(0.5 - y)) / scale
     cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
     along = (columns * cosine + rows * sine) / np.float32(stretch)
     across = (rows * cosine - columns * sine) * np.float32(stretch)
-    depth = np.float32(radius) - np.hypot(along, across)
+    depth = np.float32(radius) - np.asarray(cv2.magnitude(along, across), np.float32)
     # Lobes as large as the area, then the fine fringe where paper fibres drew the water on.
     lobes = fields.fractal_noise(shape, 1.1 * radius * photo.px_per_mm, rng, octaves=4, persistence=0.42)
     depth += np.float32(0.5 * roughness * radius) * lobes + np.float32(0.45 * roughness) * fringe
@@ -181,8 +176,8 @@ def _lay(film: Field, wobble: Field, drop: Drop, scale: float) -> None:
     top, bottom = max(0, math.floor(y) - reach), min(height, math.ceil(y) + reach + 1)
     if left >= right or top >= bottom:
         return
-    columns = (np.arange(left, right, dtype=np.float32)[None] - np.float32(x)) / np.float32(scale)
-    rows = (np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(y)) / np.float32(scale)
+    columns = (np.arange(left, right, dtype=np.float32)[None] + np.float32(0.5 - x)) / np.float32(scale)
+    rows = (np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5 - y)) / np.float32(scale)
     window = film[top:bottom, left:right]
     warp = np.float32(0.15 * radius) * wobble[top:bottom, left:right]
     depth = np.float32(radius) - np.hypot(columns * stretch, rows / stretch) + warp

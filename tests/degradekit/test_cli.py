@@ -20,7 +20,10 @@ def test_synth_preview_replay_verify(call: Call, photographs: Path, tmp_path: Pa
     out = tmp_path / "out"
     made = call("degradekit", "synth", photographs, "--out", out, "--workers", "1", "--json")
     assert made.code == 0
-    assert json.loads(made.out) == {"out": str(out), "samples": 5, "made": 5, "failed": 0}
+    summary = json.loads(made.out)
+    assert summary.pop("seconds") > 0
+    assert len(summary.pop("slowest")) == 5
+    assert summary == {"out": str(out), "samples": 5, "made": 5, "failed": 0}
     assert call("degradekit", "verify", out).code == 0
     replayed = call("degradekit", "replay", out, "a.png", "--out", tmp_path / "again.png")
     assert replayed.code == 0
@@ -75,6 +78,16 @@ def test_exit_codes_and_messages(call: Call, photographs: Path, tmp_path: Path) 
         (("synth", photographs, "--out", out, "--sise", "3"), 2, "--sise"),
         (("synth", photographs, "--out", photographs), 2, "no data set of ours"),
         (("synth", photographs, "--out", photographs / "a.png"), 2, "is a file, not a folder"),
+        (("synth", photographs, "--out", out, "--shard", "4/3"), 2, "K/N with K from 1 to N"),
+        (("synth", photographs, "--out", out, "--shard", "1"), 2, "K/N with K from 1 to N"),
+        (("synth", photographs, "--out", out, "--layout", "pix2"), 2, "pix2"),
+        (("synth", photographs, "--out", out, "--layout", "parquet", "--recipes-only"), 2, "leave out"),
+        (
+            ("synth", photographs, "--out", out, "--layout", "pix2pix", "--image-format", "jpeg"),
+            2,
+            "JPEG would mix",
+        ),
+        (("synth", photographs, "--out", out, "--scheduler", "tcp://127.0.0.1:9"), 2, "--executor dask"),
         (("verify", tmp_path), 4, "not a degradekit data set"),
         (("replay", tmp_path, "a"), 4, "not a degradekit data set"),
         (("ops", "scratchs"), 2, "did you mean 'scratches'"),
@@ -131,6 +144,45 @@ def test_unwritable_folder(tmp_path: Path, photographs: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_parts_recipes_only_and_timings(call: Call, photographs: Path, tmp_path: Path) -> None:
+    command = (
+        "degradekit",
+        "synth",
+        photographs,
+        "--out",
+        tmp_path / "out",
+        "--recipes-only",
+        "--workers",
+        "1",
+    )
+    part = call(*command, "--shard", "1/2", "--timings")
+    assert part.code == 0
+    assert "part 1/2" in part.out
+    assert "(read)" in part.out
+    assert "ms x" in part.out
+    last = json.loads(call(*command, "--shard", "2/2", "--json", "--timings").out)
+    assert (last["samples"], last["made"], last["timings"]["(read)"]["calls"]) == (5, 2, 2)
+    assert call("degradekit", "verify", tmp_path / "out", "--sample", "40%").code == 0
+    replayed = call("degradekit", "replay", tmp_path / "out", "a.png", "--out", tmp_path / "a.png")
+    assert (replayed.code, replayed.out) == (0, f"{tmp_path / 'a.png'}\n")
+
+
+def test_a_failed_part_exits_3(call: Call, photographs: Path, tmp_path: Path) -> None:
+    (photographs / "a.png").write_bytes(b"not a picture")
+    command = ("degradekit", "synth", photographs, "--out", tmp_path / "out", "--workers", "1")
+    assert call(*command, "--shard", "1/2").code == 3
+    assert call(*command, "--shard", "2/2").code == 0
+    assert call(*command).code == 3
+
+
+def test_names_that_the_options_repeat() -> None:
+    from degradekit import cli_options, coding, executors, layouts
+
+    assert cli_options.LAYOUTS == layouts.NAMES
+    assert set(cli_options.IMAGE_FORMATS) == set(coding.FORMATS)
+    assert set(cli_options.EXECUTORS) == set(executors.NAMES)
+
+
 def test_ops_and_recipes(call: Call, tmp_path: Path) -> None:
     listed = json.loads(call("degradekit", "ops", "--json").out)
     assert {"scratches", "paper_holes", "film_grain", "gaussian_blur", "fading", "jpeg"} <= {
@@ -156,7 +208,8 @@ def test_help_is_quick_and_imports_nothing_heavy(program: str) -> None:
         f"from {program}.cli import main\n"
         "try: main()\n"
         "except SystemExit as stopped: assert not stopped.code\n"
-        "heavy = {'torch', 'cv2', 'pandas', 'matplotlib', 'skimage', 'scipy', 'albumentations', 'rich'}\n"
+        "heavy = {'torch', 'cv2', 'pandas', 'matplotlib', 'skimage', 'scipy', 'albumentations', 'rich',\n"
+        "    'pyarrow', 'distributed', 'numpy'}\n"
         "print('heavy:', sorted(heavy & set(sys.modules)))"
     )
     best = 9.0

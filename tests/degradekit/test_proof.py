@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from datasets import cheap_recipe
 
-from degradekit import imagefiles, manifest, proof, recipe, sources
+from degradekit import imagefiles, manifest, proof, sources
 from degradekit.errors import DataError, OptionError
 from degradekit.synth import Plan, synthesize
 
@@ -21,7 +22,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(3):
         (folder / f"in/{'abc'[number]}.png").write_bytes(imagefiles.encode_png(picture(number, 40, 48)))
     found = tuple(sources.find([str(folder / "in")]))
-    synthesize(Plan(found, recipe.load("old-photo"), folder / "out", copies=2))
+    synthesize(Plan(found, cheap_recipe(), folder / "out", copies=2))
     return folder / "out"
 
 
@@ -53,10 +54,10 @@ def test_a_single_flipped_bit_anywhere_is_found(data_set: Path) -> None:
 
 
 def test_missing_and_extra_files_are_found(data_set: Path) -> None:
-    (data_set / "masks/scratch/a_0.png").unlink()
+    (data_set / "masks/dust/a_0.png").unlink()
     shutil.copy(data_set / "clean/a_0.png", data_set / "clean/z_0.png")
     differences = " ".join(proof.verify(data_set))
-    assert "masks/scratch/a_0.png: No such file" in differences
+    assert "masks/dust/a_0.png: No such file" in differences
     assert "clean/z_0.png: not in the manifest" in differences
 
 
