@@ -8,21 +8,21 @@ from degradekit.density import in_bands, through, to_linear, to_srgb
 from degradekit.photo import Image, Mask
 
 
-def covered(below: Image, colour: Image, alpha: Mask) -> Image:
-    """``colour`` (sRGB; (3,) or (H, W, 3)) over ``below`` with coverage ``alpha`` (H, W).
+def covered(below: Image, *coats: tuple[Image, Mask]) -> Image:
+    """Coats over ``below``, the last on top: a colour (sRGB; (3,) or (H, W, 3)) and its coverage (H, W).
 
     A pixel half covered gives off half the light of each, so the mixing is in linear light.
     """
-    chosen = np.flatnonzero(alpha)
+    chosen = np.flatnonzero(np.any([alpha.reshape(-1) != 0 for _, alpha in coats], axis=0))
     picture = below.copy()
     if chosen.size == 0:
         return picture
     flat = picture.reshape(-1, 3)
-    paint = colour.reshape(-1, 3)
     light = to_linear(flat[chosen])
-    light += alpha.reshape(-1)[chosen, None] * (
-        to_linear(paint if len(paint) == 1 else paint[chosen]) - light
-    )
+    for colour, alpha in coats:
+        paint = colour.reshape(-1, 3)
+        paint = to_linear(paint if len(paint) == 1 else paint[chosen])
+        light += alpha.reshape(-1)[chosen, None] * (paint - light)
     flat[chosen] = to_srgb(light)
     return picture
 

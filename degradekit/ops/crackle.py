@@ -29,9 +29,11 @@ CLOSED = 0.18
 #: Grime in cracks (sRGB); how far the curled edges of cells shade the picture.
 GRIME = np.array([0.16, 0.13, 0.10], dtype=np.float32)
 CURL_MM = 0.25
-#: Lost cells are drawn this finely, in pixels per mm, and averaged.
-FINE_PX_PER_MM = 40.0
-#: How much a crack's width varies along it, and over what distance.
+#: Lost cells are drawn at least this large, in pixels, and averaged: filled outlines take in their border.
+CELL_PX = 100
+#: Shading under this cannot be told from none.
+SEEN = 1e-3
+#: How much a crack's width varies along it, over what distance, and after how many of those it repeats.
 UNEVEN = 0.25
 UNEVEN_MM = 0.1
 TABLE = 128
@@ -87,11 +89,11 @@ def crackle(
     if curl > 0:
         raised = cv2.GaussianBlur(cover, (0, 0), max(0.6, CURL_MM * scale)) * np.float32(CURL_MM * scale)
         shade = fields.light_from_upper_left(np.asarray(raised, np.float32), 2.0 * curl).reshape(-1)
-        image, bent = image.copy(), np.flatnonzero(shade != 1)
+        image, bent = image.copy(), np.flatnonzero(np.abs(shade - 1) > SEEN)
         flat = image.reshape(-1, 3)
         flat[bent] = np.clip(flat[bent] * shade[bent, None], 0, 1)
-    image = covered(image, WHITE + np.float32(yellowing) * YELLOWING, light)
-    return photo.painted(covered(image, GRIME, dark), crackle=cover)
+    paper = WHITE + np.float32(yellowing) * YELLOWING
+    return photo.painted(covered(image, (paper, light), (GRIME, dark)), crackle=cover)
 
 
 class _Patches:
@@ -215,7 +217,6 @@ def _flake(
 ) -> None:
     """Fill the cells that fell off, each drawn in a little on one side."""
     chances, kept = child(rng).random(len(facets)), child(rng).uniform(0.45, 1.0, len(facets))
-    fineness = max(1, math.ceil(FINE_PX_PER_MM / scale))
     for index in np.flatnonzero((chances < share * np.clip(2 * state, 0, 2)) & (state > 0)):
         facet = facets[index]
         corner = facet[0]
@@ -223,6 +224,10 @@ def _flake(
         part = np.linspace(0, 1, 12, endpoint=False, dtype=np.float32)[None, :, None]
         dense = outline[:, None] + part * (np.roll(outline, -1, axis=0) - outline)[:, None]
         points = wander.moved(dense.reshape(-1, 2)) * np.float32(scale)
+        extent = float(np.ptp(points, axis=0).max())
+        if extent > 4 * max(lost.shape):
+            continue
+        fineness = max(1, math.ceil(CELL_PX / max(extent, 1.0)))
         left, top = np.maximum(np.floor(points.min(axis=0)), 0).astype(int)
         right, bottom = np.minimum(np.ceil(points.max(axis=0)), lost.shape[::-1]).astype(int)
         if left < right and top < bottom:

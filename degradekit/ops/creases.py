@@ -76,7 +76,7 @@ def creases(
             cracks.append(_branch(fold, width, photo.px_per_mm, child(own)))
     np.maximum(alpha, draw(alpha.shape, Dots.join(cracks)), out=alpha)
     paper = WHITE + np.float32(yellowing) * YELLOWING
-    return photo.painted(covered(image, paper, alpha), crease=alpha)
+    return photo.painted(covered(image, (paper, alpha)), crease=alpha)
 
 
 def _bared(

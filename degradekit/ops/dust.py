@@ -30,7 +30,7 @@ DIRT_PATCH_MM = 20.0
 CRUMBS = 9
 CRUMB_REACH = 2.4
 #: Clumps are drawn at least this finely and averaged, as their crumbs overlap.
-CRUMBS_PX_PER_MM = 10.0
+CRUMBS_PX_PER_MM = 5.0
 #: Lint is short: its median length over that of hairs; standard deviations of ln(length), ln(width).
 LINT_LENGTH = 0.27
 LINT_SPREAD = 0.72
@@ -222,5 +222,5 @@ def _settled(
 
 def _laid(photo: Photo, light: Field, dark: Field, name: str) -> Photo:
     """Light matter under dark matter: the one was on the negative, the other is on the print."""
-    image = covered(covered(photo.image, LIGHT, light), DARK, dark)
+    image = covered(photo.image, (LIGHT, light), (DARK, dark))
     return photo.painted(image, **{name: 1 - (1 - light) * (1 - dark)})

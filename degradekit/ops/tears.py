@@ -186,6 +186,6 @@ def _tear(
     picture = np.clip(image[at] * np.clip(shade, 0, 1.2)[:, None], 0, 1, dtype=np.float32)
     tone = 1 + np.float32(0.05) * tufts - np.float32(0.10) * np.clip(1 - away / np.maximum(bared, 0.05), 0, 1)
     sheet = np.clip((WHITE + np.float32(yellowing) * YELLOWING) * tone[:, None], 0, 1, dtype=np.float32)
-    shown = covered(picture[None], sheet[None], paper[None])
-    image[at] = covered(shown, np.full(3, background, np.float32), hole[None])[0]
+    behind = np.full(3, background, np.float32)
+    image[at] = covered(picture[None], (sheet[None], paper[None]), (behind, hole[None]))[0]
     alpha[at] = np.maximum(alpha[at], 1 - (1 - paper) * (1 - hole))
