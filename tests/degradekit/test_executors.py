@@ -12,7 +12,7 @@ import pytest
 from datasets import plan, tree
 
 from degradekit import atomicfiles, executors, manifest
-from degradekit.errors import OptionError, OutputFolderError
+from degradekit.errors import OptionError
 from degradekit.synth import synthesize
 
 # Dask's own: it asks asyncio for a loop in a way that newer versions of Python frown upon, and its sockets
@@ -132,27 +132,6 @@ def test_runs_at_the_same_time_do_not_disturb_each_other(
     running = [subprocess.Popen([*arguments, str(Path(__file__).parent.parent)]) for _ in range(3)]
     assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
     assert tree(tmp_path / "out") == tree(tmp_path / "whole")
-
-
-def test_of_two_different_runs_that_start_together_one_gets_the_folder(
-    photographs: Path, tmp_path: Path
-) -> None:
-    for number in range(10):
-        out = tmp_path / f"out{number}"
-
-        def start(seed: int, out: Path = out) -> str:
-            described = plan(photographs, out, seed=seed)
-            try:
-                manifest.claim(out, described.describe(), described.source_lines())
-            except OutputFolderError as error:
-                return str(error)
-            return ""
-
-        with ThreadPoolExecutor(4) as pool:
-            outcomes = list(pool.map(start, (1, 2, 3, 4)))
-        assert outcomes.count("") == 1
-        owner = manifest.read_run(out)["seed"]
-        assert all(f"seed: {owner} there" in text for text in outcomes if text)
 
 
 @pytest.mark.parametrize("locks", [True, False])
