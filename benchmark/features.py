@@ -6,6 +6,7 @@ A file whose hash is not the official one is an error.
 
 from __future__ import annotations
 
+import importlib
 import sys
 import warnings
 from collections.abc import Mapping
@@ -81,8 +82,8 @@ class Vgg19(nn.Module):
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Activations ``relu1_1`` .. ``relu5_4`` of (B, 3, H, W), which is taken as it is given.
 
-        The official weights were trained on sRGB in [0, 1] less IMAGENET_MEAN, divided by IMAGENET_STD; whether
-        to do that is for whoever calls, since papers differ. Sides of at least 16.
+        The official weights were trained on sRGB in [0, 1] less IMAGENET_MEAN, over IMAGENET_STD; whether to
+        do that is for whoever calls, since papers differ. Sides of at least 16.
         """
         activations = {}
         for number, layer in enumerate(self.features):
@@ -149,7 +150,7 @@ def torchvision() -> None:
     these are declared.
     """
     try:
-        import torchvision
+        importlib.import_module("torchvision")
     except RuntimeError as error:
         if "torchvision::nms" not in str(error):
             raise
@@ -162,7 +163,7 @@ def torchvision() -> None:
             "float scores_scale, int scores_zero_point) -> Tensor"
         )
         _declared.append(library)
-        import torchvision
+        importlib.import_module("torchvision")
 
 
 @cache
