@@ -73,10 +73,11 @@ def _noise(shape: tuple[int, int], left: float, top: float, radius: float, rng: 
     for octave in range(OCTAVES):
         cell = CELL / 2**octave
         # The grid spans the blob's reach on both sides, with the two points more that a cubic needs.
-        half = math.ceil((REACH + 4) / cell) + 2
-        grid = rng.standard_normal((2 * half + 1, 2 * half + 1), dtype=np.float32)
+        half = math.ceil(REACH / cell) + 6
+        right, low = (int(key) for key in rng.integers(2**32, size=2))
         if octave and cell * radius < 1:  # Finer than a pixel.
             continue
+        grid = fields.hashed(2 * half + 1, 2 * half + 1, (right, low))
         step = 1 / (cell * radius)
         matrix = np.array([[step, 0, left / cell + half], [0, step, top / cell + half]], dtype=np.float32)
         flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP

@@ -18,6 +18,8 @@ FLARE = np.float32(0.002)
 BAND_PIXELS = 1 << 14
 #: The curves are tables of 16 bits: five times as fast as powers and logarithms, and finer than any file.
 STEPS = 65535
+#: OpenCV looks up in tables of 16 bits from version 5 on, faster than numpy does.
+WIDE_LOOKUP = int(cv2.__version__.split(".")[0]) >= 5
 #: Densities outside these give white and black.
 DENSITIES = (-0.5, 4.5)
 
@@ -30,7 +32,8 @@ def to_linear(image: Image) -> Image:
 def to_srgb(linear: Image) -> Image:
     """Linear light to sRGB-encoded values, clipped to [0, 1] (IEC 61966-2-1)."""
     # Steps that are even in the square root are fine in the shadows, where the curve is steep.
-    return _looked_up(np.sqrt(np.maximum(linear, 0)), _srgb_table())
+    root = np.maximum(linear, 0)
+    return _looked_up(np.sqrt(root, out=root), _srgb_table())
 
 
 def to_density(image: Image) -> Image:
@@ -47,8 +50,12 @@ def from_density(density: Image) -> Image:
 def through(image: Image, added: Image) -> Image:
     """The sRGB-encoded image seen through a layer of density ``added`` per channel, (H, W, 3); it may be
     negative where something was washed out."""
-    passed = np.asarray(cv2.exp(added * np.float32(-np.log(10))), dtype=np.float32)
-    return to_srgb((to_linear(image) + FLARE) * passed - FLARE)
+    passed = np.asarray(cv2.exp(added * np.float32(-np.log(10))), dtype=np.float32).reshape(added.shape)
+    light = to_linear(image)
+    light += FLARE
+    light *= passed
+    light -= FLARE
+    return to_srgb(light)
 
 
 def veil(amount: Mask, colour: Image) -> Mask:
@@ -76,9 +83,14 @@ def in_bands(change: Callable[..., Image], image: Image, *planes: Mask) -> Image
 
 def _looked_up(values: Image, table: NDArray[np.float32]) -> Image:
     """``table`` at ``values`` in [0, 1], which are clipped."""
-    index = np.clip(values, 0, 1) * np.float32(STEPS)
+    index = values * np.float32(STEPS)
     index += np.float32(0.5)
-    return np.take(table, index.astype(np.uint16))
+    np.clip(index, 0, STEPS, out=index)
+    whole = index.astype(np.uint16)
+    if not (WIDE_LOOKUP and whole.size):
+        return np.take(table, whole)
+    found = cv2.LUT(whole.reshape(len(whole), -1), table)
+    return np.asarray(found, dtype=np.float32).reshape(whole.shape)
 
 
 def _steps() -> NDArray[np.float64]:

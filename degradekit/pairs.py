@@ -114,14 +114,25 @@ def degrade(clean: Bitmap, drawn: Drawn, classes: tuple[str, ...], timings: Timi
     """
     alpha = None if clean.alpha is None else as_float(clean.alpha)
     photo = drawn.apply(Photo(clean.image(), drawn.px_per_mm, alpha=alpha), timings)
-    blank = np.zeros((photo.height, photo.width), dtype=np.float32)
-    soft = {name: photo.masks.get(name, blank) for name in classes}
-    kept = np.prod([1 - mask for mask in soft.values()], axis=0) if soft else 1 - blank
-    masks = {ANY: quantise(np.asarray(1 - kept, dtype=np.float32))}
-    masks |= {name: quantise(mask) for name, mask in soft.items()}
+    masks = _masks(photo, classes)
     opacity = None if photo.alpha is None else quantise(photo.alpha, clean.bits)
     degraded = Bitmap(quantise(photo.image, clean.bits), opacity, clean.icc)
     return Pair(clean, degraded, masks, drawn)
+
+
+def _masks(photo: Photo, classes: tuple[str, ...]) -> dict[str, Pixels]:
+    """The mask of everything, then those of ``classes``; all blank ones are one array."""
+    blank = np.zeros((photo.height, photo.width), np.uint8)
+    drawn = [photo.masks[name] for name in classes if name in photo.masks]
+    if len(drawn) < 2:
+        every = quantise(drawn[0]) if drawn else blank
+    else:
+        kept = 1 - drawn[0]
+        for mask in drawn[1:]:
+            kept *= 1 - mask
+        every = quantise(np.subtract(1, kept, out=kept))
+    each = {name: quantise(photo.masks[name]) if name in photo.masks else blank for name in classes}
+    return {ANY: every, **each}
 
 
 def _each(bitmap: Bitmap, change: Callable[[Any], Any]) -> Bitmap:

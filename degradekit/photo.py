@@ -64,16 +64,19 @@ class Photo:
         return self.height * self.width / self.px_per_mm**2
 
     def with_image(self, image: Image) -> Photo:
-        """The same photograph with other pixels, clipped to [0, 1]; masks stay as they are."""
-        return replace(self, image=np.clip(image, 0, 1, dtype=np.float32))
+        """The same photograph with other pixels, clipped to [0, 1]; masks stay as they are.
+
+        Takes ``image`` over: an array that can be written to is clipped in place.
+        """
+        return replace(self, image=_clipped(image))
 
     def moved(self, move: Callable[[Plane], Plane]) -> Photo:
         """The photograph with ``move`` applied to its image, every mask and alpha alike.
 
         ``move`` takes and gives float32 arrays, (H, W, 3) or (H, W).
         """
-        clipped = {name: np.clip(move(mask), 0, 1, dtype=np.float32) for name, mask in self.masks.items()}
-        alpha = None if self.alpha is None else np.clip(move(self.alpha), 0, 1, dtype=np.float32)
+        clipped = {name: _clipped(move(mask)) for name, mask in self.masks.items()}
+        alpha = None if self.alpha is None else _clipped(move(self.alpha))
         return replace(self.with_image(move(self.image)), masks=clipped, alpha=alpha)
 
     def painted(self, image: Image, **added: Mask) -> Photo:
@@ -85,8 +88,15 @@ class Photo:
         for name, mask in added.items():
             below = masks.get(name)
             joined = mask if below is None else 1 - (1 - below) * (1 - mask)
-            masks[name] = np.clip(joined, 0, 1, dtype=np.float32)
+            masks[name] = _clipped(joined)
         return replace(self.with_image(image), masks=masks)
+
+
+def _clipped(values: Plane) -> Plane:
+    """``values`` clipped to [0, 1]: in place where that is allowed, as a copy costs more than clipping."""
+    place = values if values.dtype == np.float32 and values.flags.writeable else None
+    clipped: Plane = np.clip(values, 0, 1, out=place, dtype=np.float32)
+    return clipped
 
 
 def _check(name: str, array: NDArray[np.float32], shape: tuple[int, ...]) -> None:

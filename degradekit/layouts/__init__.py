@@ -130,7 +130,7 @@ def encode(sample: Sample, role: str) -> bytes:
     """The bytes of a sample's picture: clean and degraded as coded, masks as PNG."""
     if role == CLEAN:
         return sample.clean.data()
-    return sample.degraded.data() if role == DEGRADED else imagefiles.encode_png(sample.pair.masks[role])
+    return sample.degraded.data() if role == DEGRADED else imagefiles.encode_mask(sample.pair.masks[role])
 
 
 def suffix(sample: Sample, role: str) -> str:

@@ -100,7 +100,6 @@ def worn_corners(
         side = math.ceil(2.5 * radius + 2 * RIM_MM * scale)
         rows, columns = min(side, shape[0]), min(side, shape[1])
         beyond, split = _worn((rows, columns), radius, scale, roughness, own)
-        paper = papersheet.texture((rows, columns), scale, yellowing, own, split)
         # The corner is made as the top left one and turned into place.
         turn = (slice(None, None, 1 - 2 * bottom), slice(None, None, 1 - 2 * right))
         window = (
@@ -108,6 +107,11 @@ def worn_corners(
             slice(shape[1] - columns, None) if right else slice(columns),
         )
         beyond, split = beyond[turn], split[turn]
+        paper = np.zeros((rows, columns, 3), np.float32)
+        bare_paper = np.flatnonzero(split)
+        paper.reshape(-1, 3)[bare_paper] = papersheet.texture(
+            (rows, columns), scale, yellowing, own, bare_paper
+        )
         image[window] = over(over(image[window], paper, split), np.full(3, behind, np.float32), beyond)
         np.maximum(gone[window], beyond, out=gone[window])
         np.maximum(bare[window], split, out=bare[window])

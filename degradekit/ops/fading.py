@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import cv2
 import numpy as np
 from numpy.random import Generator
 
@@ -52,8 +53,12 @@ def fading(
         return photo
     # Density -> dye amounts -> what is left of them -> density, as one matrix.
     faded = ABSORPTIONS @ kept @ np.linalg.inv(ABSORPTIONS)
-    density = to_density(photo.image) @ faded.T.astype(np.float32) + stain.astype(np.float32)
-    return photo.with_image(from_density(density))
+    change = np.hstack([faded, stain[:, None]])
+
+    def seen(image: Image) -> Image:
+        return from_density(np.asarray(cv2.transform(to_density(image), change), dtype=np.float32))
+
+    return photo.with_image(in_bands(seen, photo.image))
 
 
 #: Density of a yellowed paper base in red, green, blue, per unit in blue.

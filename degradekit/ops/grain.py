@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from degradekit import grainmodel
+from degradekit import fields, grainmodel
 from degradekit.fields import Field
 from degradekit.imagefiles import quantise
 from degradekit.ops import Bounds, op
@@ -97,15 +97,16 @@ def _grained(
     shape = (photo.height, photo.width)
     noise = _periodic_noise(shape, blur, rng)
     shifts = rng.integers(0, shape, size=(3, 2))
+    planes = [noise] * 3
+    if chroma > 0:
+        shared, apart = math.sqrt(1 - chroma), math.sqrt(chroma)
+        # The same noise far away is as good as new noise, and drawing it is most of the time.
+        moved = (np.roll(noise, tuple(shift), axis=(0, 1)) for shift in shifts)
+        planes = [np.float32(shared) * noise + np.float32(apart) * own for own in moved]
     grain: Image = np.asarray(cv2.LUT(quantise(photo.image), lookup), dtype=np.float32)
-    for channel in range(3):
-        plane = noise
-        if chroma > 0:
-            # The same noise far away is as good as new noise, and drawing it is most of the time.
-            own = np.roll(noise, tuple(shifts[channel]), axis=(0, 1))
-            plane = np.float32(math.sqrt(1 - chroma)) * noise + np.float32(math.sqrt(chroma)) * own
-        grain[..., channel] *= plane
-    return photo.with_image(photo.image + grain)
+    grain *= cv2.merge(planes)
+    grain += photo.image
+    return photo.with_image(grain)
 
 
 def _boolean(
@@ -128,7 +129,7 @@ def _boolean(
 
 def _periodic_noise(shape: tuple[int, int], blur_px: float, rng: Generator) -> Field:
     """Gaussian noise of unit variance, correlated over ``blur_px``; its borders fit together."""
-    white = rng.standard_normal(shape, dtype=np.float32)
+    white = fields.white_noise(shape, rng)
     reach = max(1, math.ceil(3 * blur_px))
     kernel = cv2.getGaussianKernel(2 * reach + 1, blur_px, cv2.CV_32F)
     # Dividing by the kernel's own norm keeps the variance at one for the sampled, cut-off Gaussian too.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
+import cv2
 import numpy as np
 from numpy.random import Generator
 
 from degradekit.density import in_bands, to_linear, to_srgb
-from degradekit.fields import Field
+from degradekit.fields import Field, white_noise
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo
 
@@ -42,23 +43,24 @@ def sensor_noise(
     read = (WHITE_BALANCE * np.float32(read_noise_e / electrons)) ** 2
     rows = rng.standard_normal((photo.height, 1, 3), dtype=np.float32)
     rows *= WHITE_BALANCE * np.float32(row_noise_e / electrons)
-    plane = rng.standard_normal((photo.height, photo.width), dtype=np.float32)
+    plane = white_noise((photo.height, photo.width), rng)
     # The same noise far away is as good as new noise, and drawing it would be most of the time.
     shifts = rng.integers(0, plane.shape, size=(2, 2))
-    green, blue = (np.roll(plane, tuple(shift), axis=(0, 1)) for shift in shifts)
+    moved = (np.roll(plane, tuple(shift), axis=(0, 1)) for shift in shifts)
+    noise: Image = np.asarray(cv2.merge([plane, *moved]), dtype=np.float32)
 
-    def exposed(image: Image, red: Field, green: Field, blue: Field, rows: Image) -> Image:
+    def exposed(image: Image, noise: Image, rows: Image) -> Image:
         linear = to_linear(image)
         deviation = linear * shot
         deviation += read
         np.sqrt(deviation, out=deviation)
-        for channel, noise in enumerate((red, green, blue)):
-            deviation[..., channel] *= noise
+        deviation *= noise
         deviation += linear
-        deviation += rows
+        if row_noise_e:
+            deviation += rows
         return to_srgb(deviation)
 
-    return photo.with_image(in_bands(exposed, photo.image, plane, green, blue, rows))
+    return photo.with_image(in_bands(exposed, photo.image, noise, rows))
 
 
 @op(neutral={"scale": 0.0})

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.random import Generator
 
 from degradekit import blobs, fields, papersheet
-from degradekit.blending import over
 from degradekit.ops import Bounds, op
 from degradekit.photo import Photo
 
@@ -43,13 +42,25 @@ def paper_holes(
     shape = (photo.height, photo.width)
     depth = blobs.depth(shape, rng, count, diameter_mm / 2 * scale, roughness, at_border)
     half_feather = max(0.5, feather_mm * scale / 2)
+    reach = max(half_feather, SHADOW_MM * scale + 1.5)
+    # All else is worked out at the pixels that a hole or its shadow touches.
+    touched = np.flatnonzero(depth > -reach)
+    depth = depth.reshape(-1)[touched]
     alpha = fields.smoothstep(depth, -half_feather, half_feather)
-    paper = papersheet.texture(shape, scale, yellowing, rng, alpha)
-    gone = alpha > 0.5
-    rim = fields.smoothstep(fields.distance_inside(gone), 0.3 * RIM_MM * scale, 1.2 * RIM_MM * scale)
-    bared = np.clip(paper * (1.05 - np.float32(0.11) * rim)[..., None], 0, 1)
-    away = fields.distance_inside(~gone)
+    paper = np.zeros((touched.size, 3), np.float32)
+    bare = alpha > 0
+    paper[bare] = papersheet.texture(shape, scale, yellowing, rng, touched[bare])
+    # Distances are from a pixel to the nearest one on the other side of the edge.
+    rim = fields.smoothstep(depth + np.float32(0.5), 0.3 * RIM_MM * scale, 1.2 * RIM_MM * scale)
+    paper *= (np.float32(1.05) - np.float32(0.11) * rim)[:, None]
+    np.minimum(paper, 1, out=paper)
+    away = np.where(depth > 0, 0, np.float32(0.5) - depth)
     shadow = np.float32(0.35) * (1 - fields.smoothstep(away, 0, SHADOW_MM * scale + 1.5))
+    image, hidden = photo.image.copy(), np.zeros(shape, np.float32)
+    flat = image.reshape(-1, 3)
+    under = flat[touched] * (1 - shadow)[:, None]
+    under += alpha[:, None] * (paper - under)
+    flat[touched] = under
     # The shadow hides the picture as well, if little of it.
-    hidden = 1 - (1 - alpha) * (1 - shadow)
-    return photo.painted(over(photo.image * (1 - shadow)[..., None], bared, alpha), hole=hidden)
+    hidden.reshape(-1)[touched] = 1 - (1 - alpha) * (1 - shadow)
+    return photo.painted(image, hole=hidden)

@@ -64,7 +64,8 @@ def test_opacity_scales_the_mask() -> None:
 
 def test_hairlines_fade_instead_of_vanishing() -> None:
     thin = scratched(width_um=20, density_per_cm2=3.0, px_per_mm=5.0).masks["scratch"]
-    assert 0 < thin.max() < 0.9
+    # A tear is several times as wide; where two strokes cross they may hide their pixel.
+    assert 0 < np.percentile(thin[thin > 0], 95) < 0.5
     assert (thin > 0.02).sum() > 50
 
 

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from degradekit import fields
+from degradekit.randomness import generator
+
+SHAPE = (60, 80)
+
+
+def everywhere(shape: tuple[int, int]) -> tuple[fields.Field, fields.Field]:
+    row, column = np.divmod(np.arange(shape[0] * shape[1]), shape[1])
+    return column.astype(np.float32), row.astype(np.float32)
+
+
+def test_white_noise_is_normal_and_independent() -> None:
+    noise = fields.white_noise((301, 403), generator(3))
+    assert noise.dtype == np.float32 and noise.shape == (301, 403)
+    assert noise.mean() == pytest.approx(0, abs=0.01)
+    assert noise.std() == pytest.approx(1, abs=0.01)
+    assert (np.abs(noise) > 3).mean() == pytest.approx(0.0027, rel=0.2)
+    for apart in (1, 2, 3, 4, 403):
+        flat = noise.ravel()
+        assert np.corrcoef(flat[:-apart], flat[apart:])[0, 1] == pytest.approx(0, abs=0.01)
+
+
+def test_white_noise_comes_from_the_stream() -> None:
+    assert np.array_equal(fields.white_noise(SHAPE, generator(1)), fields.white_noise(SHAPE, generator(1)))
+    assert not np.array_equal(
+        fields.white_noise(SHAPE, generator(1)), fields.white_noise(SHAPE, generator(2))
+    )
+
+
+@pytest.mark.parametrize("cell", [2.0, 12.0, 40.0])
+def test_noise_at_places_is_the_field_there(cell: float) -> None:
+    field = fields.fractal_noise(SHAPE, cell, generator(5), octaves=3)
+    at = fields.fractal_noise_at(SHAPE, everywhere(SHAPE), cell, generator(5), octaves=3)(0, 0)
+    assert at.reshape(SHAPE) == pytest.approx(field, abs=0.3)
+    assert np.corrcoef(at, field.ravel())[0, 1] > 0.995
+
+
+def test_noise_at_shifted_places() -> None:
+    field = fields.fractal_noise(SHAPE, 20.0, generator(5))
+    at = fields.fractal_noise_at(SHAPE, everywhere(SHAPE), 20.0, generator(5))(2, 1).reshape(SHAPE)
+    assert np.corrcoef(at[:-1, :-2].ravel(), field[1:, 2:].ravel())[0, 1] > 0.995
+
+
+def test_displacement_at_places_is_the_field_there() -> None:
+    whole = fields.displacement(SHAPE, 3.0, 25.0, generator(7))
+    at = fields.displacement_at(SHAPE, everywhere(SHAPE), 3.0, 25.0, generator(7))
+    for one, other in zip(whole, at, strict=True):
+        assert other.reshape(SHAPE) == pytest.approx(one, abs=0.5)
+        assert np.corrcoef(other, one.ravel())[0, 1] > 0.995
+
+
+def test_noise_at_no_place() -> None:
+    nothing = np.zeros(0, np.float32)
+    assert fields.fractal_noise_at(SHAPE, (nothing, nothing), 8.0, generator(1))(0, 0).size == 0
