@@ -122,6 +122,32 @@ def find_weights(name: str) -> Weights:
     return weights()[name]
 
 
+def missing(name: str) -> str | None:
+    """Why the weights called ``name`` cannot be used, with the command that gets them; None if they can.
+
+    A file counts as the official one by name and size; its hash is compared when it is loaded.
+
+    Raises:
+        OptionError: we know no such weights.
+    """
+    entry = find_weights(name)
+    if not entry.path.is_file():
+        return f"weights missing: {entry.command}"
+    size = entry.path.stat().st_size
+    if entry.file.size not in (None, size):
+        return f"weights damaged ({entry.path} has {size} bytes, not {entry.file.size}): {entry.command}"
+    return None
+
+
+def present() -> dict[str, str]:
+    """The official weights that are here: name -> a fingerprint, cheap to take."""
+    return {
+        name: f"{entry.file.name}:{entry.file.size}:{entry.file.sha256}"
+        for name, entry in weights().items()
+        if missing(name) is None
+    }
+
+
 def find_data(name: str) -> DataSet:
     """The data set called ``name``; OptionError if there is none."""
     if name not in data():

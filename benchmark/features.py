@@ -18,8 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from benchmark import catalog
+from benchmark.catalog import missing, present
 from degradekit import atomicfiles
 from degradekit.errors import DataError
+
+__all__ = ["Vgg19", "inception", "lpips", "lpips_with", "missing", "present", "torchvision", "vgg19"]
 
 #: Convolutions of VGG19 between two poolings, and their channels (Simonyan & Zisserman 2015, column E).
 VGG19_BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
@@ -31,33 +34,6 @@ LPIPS_WEIGHTS: Mapping[Trunk, str] = {"alex": "alexnet", "vgg": "vgg16", "squeez
 
 # Operators declared by ``torchvision`` below live as long as this does.
 _declared: list[Any] = []
-
-
-def present() -> dict[str, str]:
-    """The official weights that are here: name -> a fingerprint, cheap to take.
-
-    A file counts as the official one by name and size; its hash is compared when it is loaded.
-    """
-    return {
-        name: f"{entry.file.name}:{entry.file.size}:{entry.file.sha256}"
-        for name, entry in catalog.weights().items()
-        if missing(name) is None
-    }
-
-
-def missing(name: str) -> str | None:
-    """Why the weights called ``name`` cannot be used, with the command that gets them; None if they can.
-
-    Raises:
-        OptionError: we know no such weights.
-    """
-    entry = catalog.find_weights(name)
-    if not entry.path.is_file():
-        return f"weights missing: {entry.command}"
-    size = entry.path.stat().st_size
-    if entry.file.size not in (None, size):
-        return f"weights damaged ({entry.path} has {size} bytes, not {entry.file.size}): {entry.command}"
-    return None
 
 
 class Vgg19(nn.Module):

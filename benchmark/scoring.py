@@ -4,30 +4,41 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark import metrics as registry
 from benchmark.data import PairSet
-from benchmark.metrics import Metric
+from benchmark.featuresets import FeatureSets
+from benchmark.metrics import Metric, NoValueError, Pixels
 from degradekit import imagefiles
 from degradekit.errors import DataError
+
+#: How a table and a CSV file write a value that does not exist.
+NA = "NA"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One number.
+    """One number, or the reason why there is none.
 
     Args:
         method: name of the method.
         seed: seed of the run.
-        image: stem of the restored image.
+        image: stem of the restored image; "" for a number of the whole set of images.
         photograph: key of the photograph it was made from; its variants are no independent samples.
         group: scene the photograph shows.
         variant: number of the degraded variant.
         metric: name of the metric.
         convention: id of the metric's exact definition.
-        value: the number; may be inf, never NaN.
+        value: the number; may be inf; NaN exactly when there is none.
+        note: why there is none, or what to know of it.
     """
 
     method: str
@@ -39,6 +50,7 @@ class Row:
     metric: str
     convention: str
     value: float
+    note: str = ""
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
@@ -52,29 +64,98 @@ def score(
     *,
     seed: int,
     on_progress: Callable[[int, int], None],
+    clean_restored: Path | None = None,
+    real_restored: Path | None = None,
 ) -> list[Row]:
     """Score a folder of restored images against the clean images of ``pairs``, matched by stem.
+
+    Rows are in the order of images, then of ``metrics``; those of whole sets come last. Memory does not grow
+    with the number of images.
+
+    Args:
+        method: for the rows.
+        restored: folder of STEM.png, one per pair.
+        pairs: the clean images and the masks.
+        metrics: what to compute.
+        seed: for the rows.
+        on_progress: gets (images done, images).
+        clean_restored: folder of what the method makes of the clean images, STEM.png, for metrics of that
+            scope.
+        real_restored: folder of restored real photographs, for metrics of that scope.
 
     Raises:
         DataError: an image is missing, surplus, unreadable, not 8 bit, or of another size than its clean one.
     """
     match_stems(restored, pairs.stems)
+    if clean_restored is not None:
+        match_stems(clean_restored, pairs.stems)
+    scopes = {metric.scope for metric in metrics}
+    by_image = [metric for metric in metrics if metric.scope in ("pair", "masked", "clean")]
     rows = []
-    for index, (stem, pair) in enumerate(zip(pairs.stems, pairs.rows, strict=True)):
-        on_progress(index, len(pairs))
-        clean = pairs.clean(index)
-        path = restored / f"{stem}.png"
-        pixels = imagefiles.read(path).rgb
-        if pixels.shape != clean.shape or pixels.dtype != clean.dtype:
-            expected, got = f"{clean.dtype} {clean.shape}", f"{pixels.dtype} {pixels.shape}"
-            raise DataError(f"{path}: its clean image is {expected}, this one is {got}")
-        about = (method, seed, stem, pair["key"], pair["group"], pair["variant"])
+    with FeatureSets(metrics) as sets:
+        for index, (stem, pair) in enumerate(zip(pairs.stems, pairs.rows, strict=True)):
+            on_progress(index, len(pairs))
+            clean = pairs.clean(index)
+            pixels = _read(restored / f"{stem}.png", clean)
+            inputs: dict[str, tuple[NDArray[Any], ...] | str] = {"pair": (pixels, clean)}
+            if "masked" in scopes:
+                inputs["masked"] = (pixels, clean, registry.damaged(pairs.mask(index)))
+            if "clean" in scopes:
+                inputs["clean"] = (
+                    "not applied to clean photographs"
+                    if clean_restored is None
+                    else (_read(clean_restored / f"{stem}.png", clean), clean)
+                )
+            about = (method, seed, stem, pair["key"], pair["group"], pair["variant"])
+            rows += [_row(about, metric, inputs[metric.scope]) for metric in by_image]
+            sets.add(pixels, clean)
+        whole = (method, seed, "", "", "", 0)
         rows += [
-            Row(*about, metric.name, metric.convention, metric(pixels.astype(clean.dtype), clean))
+            _row(whole, metric, features, sets.note(metric))
             for metric in metrics
+            if metric.scope == "set"
+            for features in [sets.features(metric)]
         ]
+    rows += _real(method, seed, [metric for metric in metrics if metric.scope == "real"], real_restored)
     on_progress(len(pairs), len(pairs))
     return rows
+
+
+def _real(method: str, seed: int, metrics: Sequence[Metric], folder: Path | None) -> list[Row]:
+    """Rows of real photographs, each its own photograph and scene."""
+    if folder is None:
+        missing = "no real photographs in this run"
+        return [_row((method, seed, "", "", "", 0), metric, missing) for metric in metrics]
+    rows = []
+    for path in sorted(folder.rglob("[!.]*.png")) if metrics else ():
+        stem = path.relative_to(folder).as_posix().removesuffix(".png")
+        pixels = _read(path)
+        rows += [_row((method, seed, stem, stem, stem, 0), metric, (pixels,)) for metric in metrics]
+    return rows
+
+
+def _row(
+    about: tuple[str, int, str, str, str, int],
+    metric: Metric,
+    inputs: tuple[NDArray[Any], ...] | str,
+    note: str = "",
+) -> Row:
+    """The metric's row; ``inputs`` may be the reason why there are none."""
+    try:
+        if isinstance(inputs, str):
+            raise NoValueError(metric.unavailable() or inputs)
+        return Row(*about, metric.name, metric.convention, metric(*inputs), note)
+    except NoValueError as reason:
+        return Row(*about, metric.name, metric.convention, math.nan, str(reason))
+
+
+def _read(path: Path, clean: Pixels | None = None) -> Pixels:
+    """A restored image; it has to be 8 bit, and of the size of the clean one."""
+    pixels = imagefiles.read(path).rgb
+    if pixels.dtype != np.uint8 or (clean is not None and pixels.shape != clean.shape):
+        expected = "8 bit" if clean is None else f"{clean.dtype} {clean.shape}"
+        raise DataError(f"{path}: its clean image is {expected}, this one is {pixels.dtype} {pixels.shape}")
+    return pixels.astype(np.uint8, copy=False)
 
 
 def match_stems(restored: Path, stems: Sequence[str]) -> None:
@@ -93,11 +174,13 @@ def match_stems(restored: Path, stems: Sequence[str]) -> None:
 
 
 def to_csv(rows: Iterable[Row]) -> str:
-    """The rows as CSV with a header; floats in full precision."""
+    """The rows as CSV with a header; floats in full precision, values that do not exist as NA."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(astuple(row) for row in rows)
+    for row in rows:
+        *about, value, note = astuple(row)
+        writer.writerow((*about, NA if math.isnan(value) else value, note))
     return text.getvalue()
 
 
@@ -122,9 +205,10 @@ def from_csv(path: Path) -> list[Row]:
                     int(variant),
                     metric,
                     convention,
-                    float(value),
+                    math.nan if value == NA else float(value),
+                    note,
                 )
-                for method, seed, image, photograph, group, variant, metric, convention, value in reader
+                for method, seed, image, photograph, group, variant, metric, convention, value, note in reader
             ]
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as scores ({error})") from error

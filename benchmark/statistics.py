@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,16 @@ class Summary:
     """One method and metric over the test photographs.
 
     Args:
-        mean: mean over the photographs with a finite value; inf when there is none.
+        mean: mean over the photographs with a finite value; inf when there is none, NaN when no photograph
+            has any value.
         low: lower end of the bootstrap interval of the mean; NaN when fewer than two values are finite.
         high: its upper end.
         photographs: how many there are.
         infinite: how many of them have an infinite value (equal images) and are not in the mean.
+        missing: how many have no value (no damage to look at, weights missing) and are not in the mean.
         best: no other method's mean is better, or the bootstrap interval of the difference to the best one
             contains 0. Only methods told apart by the table's caption (``contenders``) compete.
+        note: why there is no value, or what to know of it; "" if nothing.
     """
 
     mean: float
@@ -37,11 +40,13 @@ class Summary:
     high: float
     photographs: int
     infinite: int
+    missing: int = 0
     best: bool = False
+    note: str = ""
 
 
 def per_photograph(rows: Iterable[Row], metric: str) -> tuple[list[str], dict[str, Values]]:
-    """Photographs (sorted) and, per method, the mean over the variants of each.
+    """Photographs (sorted) and, per method, the mean over the variants of each; NaN where none has a value.
 
     Raises:
         ValueError: the methods were not scored on the same images.
@@ -50,13 +55,15 @@ def per_photograph(rows: Iterable[Row], metric: str) -> tuple[list[str], dict[st
     images: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         if row.metric == metric:
-            values[row.method][row.photograph].append(row.value)
+            known = values[row.method][row.photograph]
+            if not np.isnan(row.value):
+                known.append(row.value)
             images[row.method].append(row.image)
     if len({tuple(sorted(names)) for names in images.values()}) > 1:
         raise ValueError("methods were scored on different images")
     photographs = sorted({name for of_method in values.values() for name in of_method})
     means = {
-        method: np.array([np.mean(of_method[name]) for name in photographs])
+        method: np.array([np.mean(of_method[name]) if of_method[name] else np.nan for name in photographs])
         for method, of_method in sorted(values.items())
     }
     return photographs, means
@@ -81,9 +88,10 @@ def summarise(
         finite = sample[np.isfinite(sample)]
         known = len(finite)
         low, high = _interval(resampled[method]) if known > 1 else (np.nan, np.nan)
-        mean = float(finite.mean()) if known else float("inf")
-        summaries[method] = Summary(mean, low, high, count, count - known)
-    competing = [method for method in contenders if method in summaries]
+        missing = int(np.isnan(sample).sum())
+        mean = float(finite.mean()) if known else float("nan" if missing == count else "inf")
+        summaries[method] = Summary(mean, low, high, count, count - known - missing, missing)
+    competing = [name for name in contenders if name in summaries and not np.isnan(summaries[name].mean)]
     if not competing:
         return summaries
     sign = 1 if higher_is_better else -1
@@ -93,7 +101,7 @@ def summarise(
         if not tied and count > 1 and np.isfinite(summaries[leader].mean):
             low, high = _interval(resampled[leader] - resampled[method])
             tied = bool(low <= 0 <= high)
-        summaries[method] = _with_best(summaries[method], tied)
+        summaries[method] = replace(summaries[method], best=tied)
     return summaries
 
 
@@ -123,7 +131,3 @@ def _interval(means: Values) -> tuple[float, float]:
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.nanpercentile(means, [tail, 100 - tail])
     return float(low), float(high)
-
-
-def _with_best(summary: Summary, best: bool) -> Summary:
-    return Summary(summary.mean, summary.low, summary.high, summary.photographs, summary.infinite, best)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmark import metrics, scoring, statistics
@@ -128,11 +129,24 @@ def _summarise(
     photographs: list[str] = []
     values, summaries = {}, {}
     for metric in chosen if rows else ():
-        photographs, values[metric.name] = statistics.per_photograph(rows, metric.name)
-        summaries[metric.name] = statistics.summarise(
+        counted, values[metric.name] = statistics.per_photograph(rows, metric.name)
+        # Numbers of whole sets and of real photographs are not about the test photographs.
+        photographs = photographs or (counted if metric.scope not in ("set", "real") else [])
+        of_methods = statistics.summarise(
             values[metric.name], higher_is_better=metric.better == "higher", contenders=contenders
         )
+        summaries[metric.name] = {
+            name: replace(summary, note=_note(rows, name, metric, summary))
+            for name, summary in of_methods.items()
+        }
     return photographs, values, summaries
+
+
+def _note(rows: Sequence[Row], method: str, metric: Metric, summary: Summary) -> str:
+    """Why a method has no value for a metric, or what its rows say of a number of a whole set."""
+    if metric.scope != "set" and not math.isnan(summary.mean):
+        return ""
+    return next((row.note for row in rows if row.method == method and row.metric == metric.name), "")
 
 
 def _about(store: Store, name: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 ORACLE = "†"
+MISSING = "weights missing"
 NOT_PUBLISHED = "These are not the papers' numbers."
 
 
@@ -46,12 +47,15 @@ def caption(report: Report) -> list[str]:
     infinite = sum(s.infinite for line in report.scored for s in line.summaries.values())
     if infinite:
         lines.append("+n∞: n photographs restored exactly, not in the mean.")
+    lines += _notes(report)
     lines.append("Conventions: " + ", ".join(metric.convention for metric in report.metrics) + ".")
     return lines
 
 
 def cell(summary: Summary, metric: Metric) -> str:
-    """``mean [low, high]``; ``+n∞`` counts photographs with an infinite value."""
+    """``mean [low, high]``; ``+n∞`` counts photographs with an infinite value; ``NA``: there is no value."""
+    if math.isnan(summary.mean):
+        return f"NA ({MISSING})" if summary.note.startswith(MISSING) else "NA"
     text = _number(summary.mean, metric)
     if not math.isnan(summary.low):
         text += f" [{_number(summary.low, metric)}, {_number(summary.high, metric)}]"
@@ -106,16 +110,16 @@ def as_csv(report: Report) -> str:
     """One line per method and metric, in full precision."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = ("mean", "low", "high", "photographs", "infinite", "best")
+    columns = ("mean", "low", "high", "photographs", "infinite", "missing", "best", "note")
     writer.writerow(
         ("method", "metric", "convention", "better", *columns, "oracle_mask", "parameters", "failure")
     )
     for line in report.lines:
         if line.failure:
-            writer.writerow((line.name, *[""] * 9, line.oracle, line.parameters, line.failure))
+            writer.writerow((line.name, *[""] * 11, line.oracle, line.parameters, line.failure))
         for metric in report.metrics if not line.failure else ():
             summary = line.summaries[metric.name]
-            values = [getattr(summary, column) for column in columns]
+            values = [_plain(getattr(summary, column)) for column in columns]
             about = (line.name, metric.name, metric.convention, metric.better)
             writer.writerow((*about, *values, line.oracle, line.parameters, ""))
     return text.getvalue()
@@ -155,6 +159,26 @@ def latex(report: Report) -> str:
     )
 
 
+def _notes(report: Report) -> list[str]:
+    """What to know of values that do not exist, and of numbers of whole sets; a sentence each."""
+    notes: dict[str, list[str]] = {}
+    for metric in report.metrics:
+        for line in report.scored:
+            note = line.summaries[metric.name].note
+            if note and metric.name not in notes.setdefault(note, []):
+                notes[note].append(metric.name)
+    sentences = [f"{', '.join(names)}: {note}." for note, names in notes.items()]
+    partly = {
+        metric.name
+        for metric in report.metrics
+        for line in report.scored
+        if 0 < line.summaries[metric.name].missing < line.summaries[metric.name].photographs
+    }
+    if partly:
+        sentences.append(f"Photographs without a value are not in the mean ({', '.join(sorted(partly))}).")
+    return sentences
+
+
 def _headings(report: Report) -> list[str]:
     return ["method", *[metric.heading for metric in report.metrics], "trained on", "parameters"]
 
@@ -171,6 +195,10 @@ def _training(line: Line) -> tuple[str, str]:
 
 def _number(value: float, metric: Metric) -> str:
     return "∞" if math.isinf(value) else f"{value:.{metric.decimals}f}"
+
+
+def _plain(value: object) -> object:
+    return "NA" if isinstance(value, float) and math.isnan(value) else value
 
 
 def _pipes(cells: list[str]) -> str:

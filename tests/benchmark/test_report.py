@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,15 @@ from degradekit import atomicfiles, imagefiles
 from degradekit.errors import DataError
 
 
-def _add(store: Store, name: str, gain: float, **about: object) -> None:
+def _add(
+    store: Store, name: str, gain: float, metrics_: Sequence[str] = ("psnr", "ssim"), **about: object
+) -> None:
     """A method's results: the degraded images of the run, brightened by ``gain``."""
     pairs = PairSet(store.data("test"))
     for index, stem in enumerate(pairs.stems):
         pixels = np.clip(pairs.degraded(index) * gain, 0, 255).astype(np.uint8)
         atomicfiles.write_bytes(store.restored(name) / f"{stem}.png", imagefiles.encode_png(pixels))
-    chosen = [metrics.find(metric) for metric in ("psnr", "ssim")]
+    chosen = [metrics.find(metric) for metric in metrics_]
     rows = scoring.score(
         name, store.restored(name), pairs, chosen, seed=0, on_progress=lambda done, total: None
     )
@@ -180,3 +183,35 @@ def test_a_run_in_which_everything_failed(store: Store) -> None:
     assert result.scored == []
     assert "broken" in (store.folder / "tables/summary.md").read_text()
     assert json.loads((store.folder / "methods/broken/failed.json").read_text())["stage"] == "train"
+
+
+def test_values_that_do_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    store = Store(tmp_path / "run")
+    chosen = ["psnr", "lpips_alex", "psnr_inside", "ms_ssim", "fid"]
+    store.claim(profile.load("smoke", overrides=[f"metrics={json.dumps(chosen)}"]))
+    pairs = PairSet(write(store.data("test"), count=3))
+    intact = store.data("test") / "masks/any" / f"{pairs.stems[0]}.png"
+    atomicfiles.write_bytes(intact, imagefiles.encode_png(np.zeros((64, 96), np.uint8)))
+    described = {
+        "recipe": {"name": "old-photo", "sha256": "0123456789abcdef"},
+        "photographs": {"train": 9, "val": 1, "test": 3},
+    }
+    atomicfiles.write_json(store.folder / "data.json", described)
+    for name in ("a", "b"):
+        _add(store, name, 1.0 + 0.1 * (name == "b"), metrics_=chosen)
+    result = report.write(store)
+    for text in (tables.markdown(result), tables.latex(result)):
+        assert "NA (weights missing)" in text
+        assert "benchmark weights fetch alexnet" in text
+        assert "161 pixels each way, got 96x64" in text
+        assert "nan" not in text
+    summaries = result.lines[0].summaries
+    assert summaries["psnr_inside"].missing == 1
+    assert (summaries["lpips_alex"].infinite, summaries["lpips_alex"].missing) == (0, 3)
+    assert not summaries["lpips_alex"].best
+    assert "Photographs without a value are not in the mean (psnr_inside)" in tables.markdown(result)
+    lines = list(csv.DictReader(io.StringIO(tables.as_csv(result))))
+    fid = next(line for line in lines if line["metric"] == "fid")
+    assert (fid["mean"], fid["note"]) == ("NA", "weights missing: benchmark weights fetch inception")
+    assert result.photographs == tuple(f"photo{number}.png" for number in range(3))

@@ -4,6 +4,7 @@ import math
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pairfolders import write
 from pictures import picture
@@ -78,3 +79,71 @@ def test_other_files_are_not_taken_for_rows(tmp_path: Path) -> None:
         from_csv(tmp_path / "rows.csv")
     with pytest.raises(DataError, match="cannot be read"):
         from_csv(tmp_path / "gone.csv")
+
+
+def test_what_has_no_value_is_a_row_with_the_reason(
+    pairs: PairSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    chosen = [
+        metrics.find(name)
+        for name in ("lpips_alex", "ms_ssim", "psnr_inside", "psnr_on_clean", "blur", "fid", "kid")
+    ]
+    rows = score("m", pairs.folder / "degraded", pairs, chosen, seed=0, on_progress=lambda done, total: None)
+    of = {metric.name: [row for row in rows if row.metric == metric.name] for metric in chosen}
+    assert {row.note for row in of["lpips_alex"]} == {"weights missing: benchmark weights fetch alexnet"}
+    assert {row.note for row in of["ms_ssim"]} == {"ms_ssim needs at least 161 pixels each way, got 96x64"}
+    assert {row.note for row in of["psnr_on_clean"]} == {"not applied to clean photographs"}
+    assert [(row.image, row.note) for row in of["blur"]] == [("", "no real photographs in this run")]
+    assert [row.note for row in of["fid"]] == ["weights missing: benchmark weights fetch inception"]
+    assert all(math.isnan(row.value) == bool(row.note) for row in rows)
+    assert all(math.isfinite(row.value) for row in of["psnr_inside"])
+    atomicfiles.write_text(tmp_path / "rows.csv", to_csv(rows))
+    assert ",NA,weights missing: benchmark weights fetch alexnet\n" in (tmp_path / "rows.csv").read_text()
+    assert from_csv(tmp_path / "rows.csv") == rows
+
+
+def test_clean_and_real_photographs_have_folders_of_their_own(pairs: PairSet, tmp_path: Path) -> None:
+    real = tmp_path / "real/album"
+    atomicfiles.write_bytes(real / "aunt.png", imagefiles.encode_png(picture(7)))
+    chosen = [metrics.find(name) for name in ("psnr_on_clean", "noise")]
+    rows = score(
+        "m",
+        pairs.folder / "degraded",
+        pairs,
+        chosen,
+        seed=0,
+        on_progress=lambda done, total: None,
+        clean_restored=pairs.folder / "clean",
+        real_restored=tmp_path / "real",
+    )
+    assert [row.value for row in rows if row.metric == "psnr_on_clean"] == [math.inf] * 6
+    assert [(row.image, row.note) for row in rows if row.metric == "noise"] == [("album/aunt", "")]
+
+
+def test_set_metrics_see_every_restored_image_and_every_clean_one_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = PairSet(write(tmp_path / "data", count=5, variants=2))
+    seen: list[tuple[int, int]] = []
+
+    def corner(pixels: np.ndarray) -> np.ndarray:
+        return pixels[0, :2, :].reshape(-1).astype(np.float32)
+
+    def spread(restored: np.ndarray, clean: np.ndarray) -> float:
+        """The sum of squared distances, for this test."""
+        seen.append((len(restored), len(clean)))
+        return float(np.sum((restored.mean(axis=0) - clean.mean(axis=0)) ** 2))
+
+    one = metrics.Metric("spread", spread, "lower", "", "spread[test]", 1, "set", features=corner)
+    other = metrics.Metric("twice", spread, "lower", "", "twice[test]", 1, "set", features=corner)
+    rows = score(
+        "m", pairs.folder / "degraded", pairs, [one, *BOTH, other], seed=0, on_progress=lambda *_: None
+    )
+    assert seen == [(10, 5), (10, 5)]
+    whole = [row for row in rows if row.image == ""]
+    assert [row.metric for row in whole] == ["spread", "twice"]
+    assert whole[0].note == "10 restored images against 5 clean ones"
+    restored = np.stack([corner(pairs.degraded(index)) for index in range(10)])
+    clean = np.stack([corner(pairs.clean(index)) for index in range(0, 10, 2)])
+    assert whole[0].value == spread(restored, clean)
