@@ -1,4 +1,7 @@
-"""How one layer lies over another, in sRGB values as image editors do it."""
+"""How one layer lies over another, in sRGB values as image editors do it.
+
+Functions take the picture ``below`` over if it can be written to, and leave one that cannot as it is.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from degradekit.photo import Image, Mask
+from degradekit.photo import Image, Mask, taken
 
 
 def addition(below: Image, layer: Image) -> Image:
@@ -59,7 +62,7 @@ def over(below: Image, layer: Image, alpha: Mask) -> Image:
 def _where_covered(below: Image, alpha: Mask, change: Callable[..., Image], *layers: Image) -> Image:
     """``change(pixels, opacity, *layers)`` where there is any opacity; defects cover little of a picture."""
     chosen = np.flatnonzero(alpha)
-    result = below.copy()
+    result = taken(below)
     if chosen.size:
         flat = result.reshape(-1, 3)
         parts = (layer.reshape(-1, 3)[chosen] for layer in layers)

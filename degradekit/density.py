@@ -51,11 +51,34 @@ def through(image: Image, added: Image) -> Image:
     """The sRGB-encoded image seen through a layer of density ``added`` per channel, (H, W, 3); it may be
     negative where something was washed out."""
     passed = np.asarray(cv2.exp(added * np.float32(-np.log(10))), dtype=np.float32).reshape(added.shape)
+    return _passed_through(image, passed)
+
+
+def stained(image: Image, amount: Mask, colour: Image) -> Image:
+    """``through`` a layer of density ``amount`` (H, W) times ``colour`` (3,)."""
+    exponents = [amount * np.float32(-np.log(10) * float(density)) for density in colour]
+    return _passed_through(image, np.asarray(cv2.exp(cv2.merge(exponents)), dtype=np.float32))
+
+
+def _passed_through(image: Image, passed: Image) -> Image:
     light = to_linear(image)
     light += FLARE
     light *= passed
     light -= FLARE
     return to_srgb(light)
+
+
+def spread(plane: Mask) -> Image:
+    """A plane (H, W) for each of three channels, (H, W, 3): far quicker to use than ``[..., None]``."""
+    return np.asarray(cv2.merge([plane, plane, plane]), dtype=np.float32)
+
+
+def mixed(image: Image, matrix: NDArray[np.float64]) -> Image:
+    """``matrix`` (N, 3), or (N, 4) with a column that is added, times every pixel: (H, W, N).
+
+    (H, W) where N is 1.
+    """
+    return np.asarray(cv2.transform(image, np.asarray(matrix, np.float64)), dtype=np.float32)
 
 
 def veil(amount: Mask, colour: Image) -> Mask:
@@ -72,8 +95,9 @@ def in_bands(change: Callable[..., Image], image: Image, *planes: Mask) -> Image
     """``change(image, *planes)`` for a ``change`` that treats each pixel by itself, some rows at a time.
 
     So a scan of 100 megapixels needs no further large arrays, and a band stays in the processor's cache.
+    Takes an ``image`` over that can be written to.
     """
-    result = np.empty_like(image)
+    result = image if image.flags.writeable else np.empty_like(image)
     rows = max(1, BAND_PIXELS // image.shape[1])
     for start in range(0, len(image), rows):
         band = slice(start, start + rows)
@@ -83,6 +107,12 @@ def in_bands(change: Callable[..., Image], image: Image, *planes: Mask) -> Image
 
 def _looked_up(values: Image, table: NDArray[np.float32]) -> Image:
     """``table`` at ``values`` in [0, 1], which are clipped."""
+    if values.size > 6 * BAND_PIXELS:
+        result = np.empty_like(values)
+        rows = max(1, len(values) * 3 * BAND_PIXELS // values.size)
+        for start in range(0, len(values), rows):
+            result[start : start + rows] = _looked_up(values[start : start + rows], table)
+        return result
     index = values * np.float32(STEPS)
     index += np.float32(0.5)
     np.clip(index, 0, STEPS, out=index)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -27,6 +29,10 @@ NAMES = ("serial", "processes", "dask")
 AHEAD = 2
 #: Seconds to wait for a scheduler's answer.
 PATIENCE_S = 20
+
+#: The C library's names for: give memory back from this size on; get blocks from this size on anew.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+KEPT_BYTES = 1 << 28
 
 _stop: Event | None = None
 
@@ -127,6 +133,19 @@ def finished(
         ) from error
 
 
+def settle() -> None:
+    """Make this process a good worker: one OpenCV thread, and memory that is freed is kept for later.
+
+    Getting fresh pages from the system for every array would take a tenth of the time.
+    """
+    cv2.setNumThreads(1)
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # A C library without it.
+            allocator = ctypes.CDLL(None).mallopt
+            allocator(M_TRIM_THRESHOLD, KEPT_BYTES)
+            allocator(M_MMAP_THRESHOLD, KEPT_BYTES)
+
+
 def available_cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -175,7 +194,7 @@ def _dask(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, int]]
 def _start_worker(stop: Any) -> None:
     global _stop
     _stop = stop
-    cv2.setNumThreads(1)
+    settle()
     # The terminal sends an interrupt to every process; the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -241,6 +241,11 @@ def warp(array: Field, dx: Field, dy: Field) -> Field:
     return np.asarray(moved, dtype=np.float32)
 
 
+def exp(values: Field) -> Field:
+    """e to the power of ``values``; several times as fast as numpy's."""
+    return np.asarray(cv2.exp(values), dtype=np.float32).reshape(values.shape)
+
+
 def smoothstep(values: Field, low: float, high: float) -> Field:
     """0 below ``low``, 1 above ``high``, a smooth cubic between."""
     t = np.clip((values - np.float32(low)) / np.float32(max(high - low, 1e-6)), 0, 1)

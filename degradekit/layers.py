@@ -1,11 +1,14 @@
-"""Laying paint, dirt and bared paper over a picture in linear light, only where there is any."""
+"""Laying paint, dirt and bared paper over a picture in linear light, only where there is any.
+
+Functions take the picture ``below`` over if it can be written to, and leave one that cannot as it is.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from degradekit.density import in_bands, through, to_linear, to_srgb
-from degradekit.photo import Image, Mask
+from degradekit.photo import Image, Mask, taken
 
 
 def covered(below: Image, *coats: tuple[Image, Mask]) -> Image:
@@ -14,7 +17,7 @@ def covered(below: Image, *coats: tuple[Image, Mask]) -> Image:
     A pixel half covered gives off half the light of each, so the mixing is in linear light.
     """
     chosen = np.flatnonzero(np.any([alpha.reshape(-1) != 0 for _, alpha in coats], axis=0))
-    picture = below.copy()
+    picture = taken(below)
     if chosen.size == 0:
         return picture
     flat = picture.reshape(-1, 3)
@@ -32,7 +35,7 @@ def tinted(below: Image, *stains: tuple[Mask, Image]) -> Image:
 
     def seen(part: Image, *amounts: Mask) -> Image:
         chosen = np.flatnonzero(np.any([amount.reshape(-1) != 0 for amount in amounts], axis=0))
-        picture = part.copy()
+        picture = taken(part)
         if chosen.size == 0:
             return picture
         flat = picture.reshape(-1, 3)

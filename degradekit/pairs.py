@@ -83,7 +83,7 @@ def as_clean(bitmap: Bitmap, drawn: Drawn, timings: Timings | None = None) -> Bi
     """The clean image: ``bitmap`` with the recipe's clean steps applied; itself if there are none."""
     if not drawn.steps:
         return bitmap
-    image = drawn.apply(Photo(bitmap.image(), drawn.px_per_mm), timings).image
+    image = drawn.apply(Photo(bitmap.image(), drawn.px_per_mm, owned=True), timings).image
     return Bitmap(quantise(image, bitmap.bits), bitmap.alpha, bitmap.icc)
 
 
@@ -113,7 +113,7 @@ def degrade(clean: Bitmap, drawn: Drawn, classes: tuple[str, ...], timings: Timi
     Starts from the integers that are written to disk, so the files and the record give the same pixels again.
     """
     alpha = None if clean.alpha is None else as_float(clean.alpha)
-    photo = drawn.apply(Photo(clean.image(), drawn.px_per_mm, alpha=alpha), timings)
+    photo = drawn.apply(Photo(clean.image(), drawn.px_per_mm, alpha=alpha, owned=True), timings)
     masks = _masks(photo, classes)
     opacity = None if photo.alpha is None else quantise(photo.alpha, clean.bits)
     degraded = Bitmap(quantise(photo.image, clean.bits), opacity, clean.icc)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
@@ -38,6 +39,8 @@ class Photo:
     px_per_mm: float
     masks: Mapping[str, Mask] = field(default_factory=dict)
     alpha: Mask | None = None
+    #: Nobody else needs ``image``, so that ``editable`` gives it away.
+    owned: bool = field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         _check("image", self.image, (*self.image.shape[:2], 3))
@@ -63,12 +66,24 @@ class Photo:
         """Physical area of the picture, in square millimetres."""
         return self.height * self.width / self.px_per_mm**2
 
+    def editable(self) -> Image:
+        """The pixels, to change in place: a copy, or the image itself if it is ``owned``.
+
+        Recipes own what lies between their steps; then this photograph must not be read any more. So a
+        chain of ops works on one buffer, as every copy costs as much as an op.
+        """
+        if self.owned:
+            with suppress(ValueError):  # A view of something that cannot be written to.
+                self.image.setflags(write=True)
+                return self.image
+        return self.image.copy()
+
     def with_image(self, image: Image) -> Photo:
         """The same photograph with other pixels, clipped to [0, 1]; masks stay as they are.
 
         Takes ``image`` over: an array that can be written to is clipped in place.
         """
-        return replace(self, image=_clipped(image))
+        return replace(self, image=_clipped(image), owned=False)
 
     def moved(self, move: Callable[[Plane], Plane]) -> Photo:
         """The photograph with ``move`` applied to its image, every mask and alpha alike.
@@ -90,6 +105,11 @@ class Photo:
             joined = mask if below is None else 1 - (1 - below) * (1 - mask)
             masks[name] = _clipped(joined)
         return replace(self.with_image(image), masks=masks)
+
+
+def taken(image: Image) -> Image:
+    """``image`` itself if it can be written to, pixel after pixel; else a copy."""
+    return image if image.flags.writeable and image.flags.c_contiguous else image.copy()
 
 
 def _clipped(values: Plane) -> Plane:

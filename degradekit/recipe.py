@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,18 @@ class Drawn:
     steps: tuple[DrawnStep, ...]
 
     def apply(self, photo: Photo, timings: Timings | None = None) -> Photo:
-        """Render: the steps in order, each from its own recorded sub-seed."""
+        """Render: the steps in order, each from its own recorded sub-seed.
+
+        ``photo`` is left as it is, unless it is ``owned``.
+        """
         timings = timings or Timings()
+        given = None if photo.owned else photo.image
         for step in self.steps:
+            # What a step made is nobody's but ours; if it made anything.
+            owned = given is None or not np.may_share_memory(photo.image, given)
             with timings.of(step.op):
-                photo = ops.find(step.op)(photo, generator(step.seed), **step.values)
-        return photo
+                photo = ops.find(step.op)(replace(photo, owned=owned), generator(step.seed), **step.values)
+        return replace(photo, owned=False)
 
     def to_json(self) -> str:
         """One line of canonical JSON."""

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from degradekit import executors, layouts, manifest, pairs, samples
 from degradekit.coding import Coding
 from degradekit.errors import DataError, OptionError
@@ -212,7 +210,7 @@ def synthesize(
 
 def make_shard(shard: Shard) -> Made:
     """Make every sample of ``shard`` and then mark it done."""
-    cv2.setNumThreads(1)
+    executors.settle()
     if manifest.is_done(shard.out, shard.number):  # By another run in the same folder, meanwhile.
         return Made(len(shard.items), (), Timings())
     layout = layouts.find(shard.settings.layout)

@@ -66,7 +66,7 @@ def frame(
         flat[chosen] += border.reshape(-1)[chosen, None] * (sheet - flat[chosen])
         return result
 
-    image = in_bands(bordered, photo.image, border, tint)
+    image = in_bands(bordered, photo.editable(), border, tint)
     beyond = np.zeros(shape, np.float32)
     if edge == "deckle":
         beyond = fields.smoothstep(-_inside(shape, _bites(photo, rng), np.zeros(4)), -0.5, 0.5)
@@ -92,7 +92,7 @@ def worn_corners(
     if radius_mm == 0:
         return photo
     scale, shape = photo.px_per_mm, (photo.height, photo.width)
-    image = photo.image.copy()
+    image = photo.editable()
     gone, bare = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for bottom, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
         own = child(rng)

@@ -66,7 +66,7 @@ def creases(
     folds = lines(size, length_cm_per_dm2 / 1000, rng) + corners(size, corner_folds, rng)
     if not folds:
         return photo
-    image = photo.image.copy()
+    image = photo.editable()
     alpha = np.zeros((photo.height, photo.width), np.float32)
     cracks: list[Dots] = []
     for fold in folds:

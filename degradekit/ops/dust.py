@@ -222,5 +222,5 @@ def _settled(
 
 def _laid(photo: Photo, light: Field, dark: Field, name: str) -> Photo:
     """Light matter under dark matter: the one was on the negative, the other is on the print."""
-    image = covered(photo.image, (LIGHT, light), (DARK, dark))
+    image = covered(photo.editable(), (LIGHT, light), (DARK, dark))
     return photo.painted(image, **{name: 1 - (1 - light) * (1 - dark)})

@@ -11,7 +11,7 @@ from numpy.random import Generator
 
 from degradekit import fields
 from degradekit.curves import profile
-from degradekit.density import in_bands, to_linear, to_srgb
+from degradekit.density import in_bands, spread, to_linear, to_srgb
 from degradekit.fields import Field
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo
@@ -49,12 +49,16 @@ def vignette(
     x = x - np.float32(off_centre * math.cos(heading))
     y = y - np.float32(off_centre * math.sin(heading))
     squared = x[None] ** 2 + y[:, None] ** 2
-    fall = np.float32(2 ** (corner_stops / 2) - 1) * squared ** np.float32(power / 2)
+    raised = squared if power == 2 else squared ** np.float32(power / 2)
+    fall = 1 + np.float32(2 ** (corner_stops / 2) - 1) * raised
+    reached = np.asarray(1 / fall**2, dtype=np.float32)
 
-    def shaded(image: Image, fall: Field) -> Image:
-        return to_srgb(to_linear(image) / ((1 + fall) ** 2)[..., None])
+    def shaded(image: Image, reached: Field) -> Image:
+        light = to_linear(image)
+        light *= spread(reached)
+        return to_srgb(light)
 
-    return photo.with_image(in_bands(shaded, photo.image, fall))
+    return photo.with_image(in_bands(shaded, photo.editable(), reached))
 
 
 @op(masks=("light_leak",), neutral={"strength": 0.0})
@@ -99,7 +103,7 @@ def light_leak(
         mask[:] = 1 - (spared[..., 0] + spared[..., 1] + spared[..., 2]) / 3
         return to_srgb(1 - (1 - to_linear(image)) * spared)
 
-    return photo.painted(in_bands(exposed, photo.image, light, fall, mask), light_leak=mask)
+    return photo.painted(in_bands(exposed, photo.editable(), light, fall, mask), light_leak=mask)
 
 
 @op(neutral={"strength": 0.0})
@@ -130,7 +134,9 @@ def halation(
         linear = to_linear(image)
         return to_srgb(linear + share * np.maximum(glow - linear, 0))
 
-    return photo.with_image(in_bands(added, photo.image, np.asarray(glow, np.float32).reshape(bright.shape)))
+    return photo.with_image(
+        in_bands(added, photo.editable(), np.asarray(glow, np.float32).reshape(bright.shape))
+    )
 
 
 def _brightness(image: Image) -> Image:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 
 from degradekit import fields
-from degradekit.density import from_density, in_bands, through, to_density
+from degradekit.density import from_density, in_bands, mixed, stained, to_density
 from degradekit.fields import Field
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo
@@ -56,9 +55,9 @@ def fading(
     change = np.hstack([faded, stain[:, None]])
 
     def seen(image: Image) -> Image:
-        return from_density(np.asarray(cv2.transform(to_density(image), change), dtype=np.float32))
+        return from_density(mixed(to_density(image), change))
 
-    return photo.with_image(in_bands(seen, photo.image))
+    return photo.with_image(in_bands(seen, photo.editable()))
 
 
 #: Density of a yellowed paper base in red, green, blue, per unit in blue.
@@ -87,13 +86,14 @@ def yellowing(
     if blue_density == 0:
         return photo
     shape = (photo.height, photo.width)
-    amount = np.float32(border) * np.exp(
-        fields.border_distance(shape) * np.float32(-1 / (YELLOW_BORDER_MM * photo.px_per_mm))
-    )
+    stain = fields.exp(fields.border_distance(shape) * np.float32(-1 / (YELLOW_BORDER_MM * photo.px_per_mm)))
+    stain *= np.float32(border)
+    stain += 1
     clouds = fields.fractal_noise(shape, blotch_mm * photo.px_per_mm, rng, persistence=0.45)
-    stain = (1 + amount) * np.exp(np.float32(0.6 * blotchiness) * clouds) * np.float32(blue_density)
+    stain *= fields.exp(np.float32(0.6 * blotchiness) * clouds)
+    stain *= np.float32(blue_density)
 
     def seen(image: Image, stain: Field) -> Image:
-        return through(image, stain[..., None] * YELLOWED)
+        return stained(image, stain, YELLOWED)
 
-    return photo.with_image(in_bands(seen, photo.image, stain))
+    return photo.with_image(in_bands(seen, photo.editable(), stain))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from degradekit import fields, grainmodel
+from degradekit.density import in_bands
 from degradekit.fields import Field
 from degradekit.imagefiles import quantise
 from degradekit.ops import Bounds, op
@@ -97,16 +98,18 @@ def _grained(
     shape = (photo.height, photo.width)
     noise = _periodic_noise(shape, blur, rng)
     shifts = rng.integers(0, shape, size=(3, 2))
-    planes = [noise] * 3
-    if chroma > 0:
-        shared, apart = math.sqrt(1 - chroma), math.sqrt(chroma)
-        # The same noise far away is as good as new noise, and drawing it is most of the time.
-        moved = (np.roll(noise, tuple(shift), axis=(0, 1)) for shift in shifts)
-        planes = [np.float32(shared) * noise + np.float32(apart) * own for own in moved]
-    grain: Image = np.asarray(cv2.LUT(quantise(photo.image), lookup), dtype=np.float32)
-    grain *= cv2.merge(planes)
-    grain += photo.image
-    return photo.with_image(grain)
+    shared, apart = (np.float32(math.sqrt(share)) for share in (1 - chroma, chroma))
+    # The same noise far away is as good as new noise, and drawing it is most of the time.
+    moved = [np.roll(noise, tuple(shift), axis=(0, 1)) for shift in shifts] if chroma > 0 else []
+
+    def grained(image: Image, noise: Field, *moved: Field) -> Image:
+        planes = [shared * noise + apart * own for own in moved] or [noise] * 3
+        grain: Image = np.asarray(cv2.LUT(quantise(image), lookup), dtype=np.float32)
+        grain *= cv2.merge(planes)
+        grain += image
+        return grain
+
+    return photo.with_image(in_bands(grained, photo.editable(), noise, *moved))
 
 
 def _boolean(

@@ -75,7 +75,7 @@ def halftone(
         return image + np.float32(strength) * (to_srgb(separate(to_linear(image), rows)) - image)
 
     rows = np.arange(photo.height, dtype=np.float32)[:, None]
-    return photo.with_image(in_bands(printed, photo.image, rows))
+    return photo.with_image(in_bands(printed, photo.editable(), rows))
 
 
 def _screened(

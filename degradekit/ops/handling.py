@@ -67,7 +67,7 @@ def fingerprints(
     touched = np.flatnonzero(haze + density)
     if touched.size == 0:
         return photo
-    image = photo.image.copy()
+    image = photo.editable()
     flat = image.reshape(-1, 3)
     passed = np.power(np.float32(10), -density.reshape(-1)[touched, None] * TINT)
     flat[touched] = to_srgb(to_linear(flat[touched]) * passed + haze.reshape(-1)[touched, None])

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from degradekit.density import in_bands, to_linear, to_srgb
+from degradekit.density import in_bands, mixed, to_linear, to_srgb
 from degradekit.fields import Field, white_noise
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo
@@ -41,26 +41,25 @@ def sensor_noise(
     electrons = full_well_e * 100 / iso
     shot = WHITE_BALANCE * np.float32(1 / electrons)
     read = (WHITE_BALANCE * np.float32(read_noise_e / electrons)) ** 2
+    variance = np.column_stack([np.diag(shot), read])
     rows = rng.standard_normal((photo.height, 1, 3), dtype=np.float32)
     rows *= WHITE_BALANCE * np.float32(row_noise_e / electrons)
     plane = white_noise((photo.height, photo.width), rng)
     # The same noise far away is as good as new noise, and drawing it would be most of the time.
     shifts = rng.integers(0, plane.shape, size=(2, 2))
     moved = (np.roll(plane, tuple(shift), axis=(0, 1)) for shift in shifts)
-    noise: Image = np.asarray(cv2.merge([plane, *moved]), dtype=np.float32)
 
-    def exposed(image: Image, noise: Image, rows: Image) -> Image:
+    def exposed(image: Image, red: Field, green: Field, blue: Field, rows: Image) -> Image:
         linear = to_linear(image)
-        deviation = linear * shot
-        deviation += read
+        deviation = mixed(linear, variance)
         np.sqrt(deviation, out=deviation)
-        deviation *= noise
+        deviation *= cv2.merge([red, green, blue])
         deviation += linear
         if row_noise_e:
             deviation += rows
         return to_srgb(deviation)
 
-    return photo.with_image(in_bands(exposed, photo.image, noise, rows))
+    return photo.with_image(in_bands(exposed, photo.editable(), plane, *moved, rows))
 
 
 @op(neutral={"scale": 0.0})
@@ -145,7 +144,7 @@ def salt_and_pepper(
         salted = np.where(draw < amount * salt_share, np.float32(1), image)
         return np.where((draw >= amount * salt_share) & (draw < amount), np.float32(0), salted)
 
-    return photo.with_image(in_bands(hit, photo.image))
+    return photo.with_image(in_bands(hit, photo.editable()))
 
 
 def _normal(photo: Photo, rng: Generator, channels: Channels) -> Image | Field:

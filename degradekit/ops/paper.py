@@ -56,7 +56,7 @@ def paper_holes(
     np.minimum(paper, 1, out=paper)
     away = np.where(depth > 0, 0, np.float32(0.5) - depth)
     shadow = np.float32(0.35) * (1 - fields.smoothstep(away, 0, SHADOW_MM * scale + 1.5))
-    image, hidden = photo.image.copy(), np.zeros(shape, np.float32)
+    image, hidden = photo.editable(), np.zeros(shape, np.float32)
     flat = image.reshape(-1, 3)
     under = flat[touched] * (1 - shadow)[:, None]
     under += alpha[:, None] * (paper - under)

@@ -152,7 +152,7 @@ def moire(
         linear = to_linear(image)
         return to_srgb(linear * (1 + np.float32(4 * contrast) * linear * (1 - linear) * change))
 
-    return photo.with_image(in_bands(scanned, photo.image, down, wander))
+    return photo.with_image(in_bands(scanned, photo.editable(), down, wander))
 
 
 def _waves(lines_per_inch: float, scan_dpi: float, px_per_mm: float) -> tuple[Values, Values, Values]:

@@ -84,7 +84,7 @@ def scratches(
     alpha *= np.float32(opacity)
     red, green, blue = (min(max(depth - layer, 0.0), 1.0) for layer in range(3))
     if polarity == "light":
-        image = laid(photo.image, alpha, tone, blend, (red, green, blue))
+        image = laid(photo.editable(), alpha, tone, blend, (red, green, blue))
     else:
         image = 1 - laid(1 - photo.image, alpha, tone, blend, (red, green, blue))
     return photo.painted(image, scratch=alpha * np.float32(depth / 3))

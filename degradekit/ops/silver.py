@@ -8,7 +8,16 @@ import numpy as np
 from numpy.random import Generator
 
 from degradekit import fields
-from degradekit.density import FLARE, from_density, in_bands, to_density, to_linear, to_srgb
+from degradekit.density import (
+    FLARE,
+    from_density,
+    in_bands,
+    mixed,
+    spread,
+    to_density,
+    to_linear,
+    to_srgb,
+)
 from degradekit.fields import Field
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo
@@ -53,12 +62,18 @@ def silver_fading(
     fraction *= np.maximum(1 + np.float32(0.5 * patchiness) * patches, 0)
     np.clip(fraction, 0, 1, out=fraction)
 
+    # What is lost, but for the colloid that the loss of the middle layer leaves behind in each.
+    colloid = np.outer(np.float32(warmth) * COLLOID, (0, 1, 0)) - np.eye(3)
+
     def faded(image: Image, fraction: Field) -> Image:
         density = to_density(image)
-        lost = density * fraction[..., None] * np.exp(density * np.float32(-1 / SPARED_DENSITY))
-        return from_density(density - lost + np.float32(warmth) * lost[..., 1:2] * COLLOID)
+        lost = fields.exp(density * np.float32(-1 / SPARED_DENSITY))
+        lost *= density
+        lost *= spread(fraction)
+        density += mixed(lost, colloid)
+        return from_density(density)
 
-    return photo.with_image(in_bands(faded, photo.image, fraction))
+    return photo.with_image(in_bands(faded, photo.editable(), fraction))
 
 
 @op(masks=("mirroring",), neutral={"strength": 0.0})
@@ -90,7 +105,7 @@ def silver_mirroring(
         np.clip(np.clip(silver, 0, 1) * cloud, 0, 1, out=alpha)
         return to_srgb(linear + alpha[..., None] * SHEEN)
 
-    image = in_bands(sheen, photo.image, cloud, alpha)
+    image = in_bands(sheen, photo.editable(), cloud, alpha)
     return photo.painted(image, mirroring=alpha)
 
 

@@ -70,7 +70,7 @@ def tears(
     rips += _missing(size, corners, corner_mm, rng)
     if not rips:
         return photo
-    image = photo.image.copy()
+    image = photo.editable()
     alpha = np.zeros((photo.height, photo.width), np.float32)
     for rip in rips:
         gap, core = (um * 1e-3 * math.exp(0.3 * rng.standard_normal()) for um in (gap_um, core_um))

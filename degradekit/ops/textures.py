@@ -60,7 +60,7 @@ def scratch_textures(
     alpha = _stamped(photo, rng, folder, content, stamps_per_dm2, size_mm, elastic) * np.float32(opacity)
     if not alpha.any():
         return photo
-    return photo.painted(laid(photo.image, alpha, tone, blend), scratch=alpha)
+    return photo.painted(laid(photo.editable(), alpha, tone, blend), scratch=alpha)
 
 
 @op(masks=("dust",), neutral={"stamps_per_dm2": 0.0})
@@ -82,7 +82,7 @@ def dust_textures(
     parameters as for ``scratch_textures``. The mask is the opacity. Source: our choice.
     """
     alpha = _stamped(photo, rng, folder, content, stamps_per_dm2, size_mm, elastic) * np.float32(opacity)
-    return photo.painted(over(photo.image, np.full(3, tone, np.float32), alpha), dust=alpha)
+    return photo.painted(over(photo.editable(), np.full(3, tone, np.float32), alpha), dust=alpha)
 
 
 @op(masks=("stain",), neutral={"stamps_per_dm2": 0.0})
@@ -136,7 +136,7 @@ def paper_textures(
     half = max(0.5, feather_mm * photo.px_per_mm / 2)
     alpha = fields.smoothstep(depth, -half, half)
     paper = _tiled(photo, rng, files[int(rng.integers(len(files)))], scale_mm)
-    return photo.painted(over(photo.image, paper, alpha), hole=alpha)
+    return photo.painted(over(photo.editable(), paper, alpha), hole=alpha)
 
 
 def content_of(folder: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from degradekit.density import from_density, in_bands, to_density, to_linear, to_srgb
+from degradekit.density import from_density, in_bands, mixed, to_density, to_linear, to_srgb
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo
 
@@ -66,13 +66,12 @@ def monochrome(
     if emulsion == "luma":
         gray = (photo.image @ LUMA)[..., None]
         return photo.with_image(photo.image + np.float32(strength) * (gray - photo.image))
-    weights = np.asarray(EMULSIONS[emulsion], dtype=np.float32)
+    matrix = (1 - strength) * np.eye(3) + strength * np.array(EMULSIONS[emulsion])
 
     def exposed(image: Image) -> Image:
-        linear = to_linear(image)
-        return to_srgb(linear + np.float32(strength) * ((linear @ weights)[..., None] - linear))
+        return to_srgb(mixed(to_linear(image), matrix))
 
-    return photo.with_image(in_bands(exposed, photo.image))
+    return photo.with_image(in_bands(exposed, photo.editable()))
 
 
 @op(neutral={"strength": 0.0})
@@ -92,14 +91,16 @@ def toning(
     """
     if strength == 0:
         return photo
+    visual = VISUAL[None].astype(np.float64) * (STEPS / 3)
     factor = np.float32(1 - strength) + np.float32(strength) * _ramp(toner)
 
     def toned(image: Image) -> Image:
         density = to_density(image)
-        index = np.clip((density @ VISUAL) * (STEPS / 3), 0, STEPS - 1).astype(np.int32)
-        return from_density(density * factor[index])
+        index = np.clip(mixed(density, visual), 0, STEPS - 1).astype(np.int32)
+        density *= np.take(factor, index, axis=0)
+        return from_density(density)
 
-    return photo.with_image(in_bands(toned, photo.image))
+    return photo.with_image(in_bands(toned, photo.editable()))
 
 
 def _ramp(toner: str) -> NDArray[np.float32]:

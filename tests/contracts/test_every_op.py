@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,6 +90,18 @@ def test_same_stream_gives_same_bytes(op: Op) -> None:
     assert one.image.tobytes() == two.image.tobytes()
     assert {name: mask.tobytes() for name, mask in one.masks.items()} == {
         name: mask.tobytes() for name, mask in two.masks.items()
+    }
+
+
+@EVERY
+def test_same_bytes_from_an_image_that_may_be_changed(op: Op) -> None:
+    values = {**defaults(op), **op.scaled(defaults(op), 4)}
+    photo = photograph(120, 160)
+    kept = op(photo, generator(SEED), **values)
+    changed = op(replace(photo, image=photo.image.copy(), owned=True), generator(SEED), **values)
+    assert changed.image.tobytes() == kept.image.tobytes()
+    assert {name: mask.tobytes() for name, mask in changed.masks.items()} == {
+        name: mask.tobytes() for name, mask in kept.masks.items()
     }
 
 
