@@ -83,7 +83,12 @@ class Photo:
 
         Takes ``image`` over: an array that can be written to is clipped in place.
         """
-        return replace(self, image=_clipped(image), owned=False)
+        return self.with_valid(_clipped(image))
+
+    def with_valid(self, image: Image) -> Photo:
+        """``with_image`` for pixels that lie in [0, 1] already, as those of ``to_srgb`` do; it takes a pass
+        less."""
+        return replace(self, image=image, owned=False)
 
     def moved(self, move: Callable[[Plane], Plane]) -> Photo:
         """The photograph with ``move`` applied to its image, every mask and alpha alike.
@@ -99,12 +104,16 @@ class Photo:
 
         Coverage of one class joins as independent layers do: 1 - (1 - a)(1 - b). Masks only ever grow.
         """
+        return self.marked(_clipped(image), **added)
+
+    def marked(self, image: Image, **added: Mask) -> Photo:
+        """``painted`` for pixels that lie in [0, 1] already."""
         masks = dict(self.masks)
         for name, mask in added.items():
             below = masks.get(name)
             joined = mask if below is None else 1 - (1 - below) * (1 - mask)
             masks[name] = _clipped(joined)
-        return replace(self.with_image(image), masks=masks)
+        return replace(self.with_valid(image), masks=masks)
 
 
 def taken(image: Image) -> Image:

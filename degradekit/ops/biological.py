@@ -72,7 +72,7 @@ def foxing(
     for (x, y), radius, depth, bullseye in zip(centres, radii, strengths, is_bullseye, strict=True):
         _spot(amount, ragged, float(x), float(y), float(radius), float(depth), bool(bullseye))
 
-    return photo.painted(tinted(photo.editable(), (amount, RUST)), foxing=veil(amount, RUST))
+    return photo.marked(tinted(photo.editable(), (amount, RUST)), foxing=veil(amount, RUST))
 
 
 @op(masks=("mould",), neutral={"density_per_dm2": 0.0})

@@ -62,7 +62,7 @@ def motion_blur(
     angle = math.radians(angle_deg)
     x = along * math.cos(angle) + bend * math.sin(angle)
     y = bend * math.cos(angle) - along * math.sin(angle)
-    return photo.with_image(_convolved(photo.image, path_kernel(x, y)))
+    return photo.with_valid(_convolved(photo.image, path_kernel(x, y)))
 
 
 @op(neutral={"diameter_mm": 0.0})
@@ -77,7 +77,7 @@ def defocus_blur(
     diameter = diameter_mm * photo.px_per_mm
     if diameter < 0.3:  # Such a disc lies within its pixel.
         return photo
-    return photo.with_image(_convolved(photo.image, disc_kernel(diameter / 2)))
+    return photo.with_valid(_convolved(photo.image, disc_kernel(diameter / 2)))
 
 
 def path_kernel(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -48,4 +48,4 @@ def jpeg(
     blue_first: Any = cv2.cvtColor(quantise(photo.image), cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", blue_first, options)
     decoded: Any = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return photo.with_image(as_float(np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)))
+    return photo.with_valid(as_float(np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)))

@@ -223,4 +223,4 @@ def _settled(
 def _laid(photo: Photo, light: Field, dark: Field, name: str) -> Photo:
     """Light matter under dark matter: the one was on the negative, the other is on the print."""
     image = covered(photo.editable(), (LIGHT, light), (DARK, dark))
-    return photo.painted(image, **{name: 1 - (1 - light) * (1 - dark)})
+    return photo.marked(image, **{name: 1 - (1 - light) * (1 - dark)})

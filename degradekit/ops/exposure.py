@@ -58,7 +58,7 @@ def vignette(
         light *= spread(reached)
         return to_srgb(light)
 
-    return photo.with_image(in_bands(shaded, photo.editable(), reached))
+    return photo.with_valid(in_bands(shaded, photo.editable(), reached))
 
 
 @op(masks=("light_leak",), neutral={"strength": 0.0})

@@ -57,7 +57,7 @@ def fading(
     def seen(image: Image) -> Image:
         return from_density(mixed(to_density(image), change))
 
-    return photo.with_image(in_bands(seen, photo.editable()))
+    return photo.with_valid(in_bands(seen, photo.editable()))
 
 
 #: Density of a yellowed paper base in red, green, blue, per unit in blue.
@@ -96,4 +96,4 @@ def yellowing(
     def seen(image: Image, stain: Field) -> Image:
         return stained(image, stain, YELLOWED)
 
-    return photo.with_image(in_bands(seen, photo.editable(), stain))
+    return photo.with_valid(in_bands(seen, photo.editable(), stain))

@@ -107,9 +107,9 @@ def _grained(
         grain: Image = np.asarray(cv2.LUT(quantise(image), lookup), dtype=np.float32)
         grain *= cv2.merge(planes)
         grain += image
-        return grain
+        return np.clip(grain, 0, 1, out=grain)
 
-    return photo.with_image(in_bands(grained, photo.editable(), noise, *moved))
+    return photo.with_valid(in_bands(grained, photo.editable(), noise, *moved))
 
 
 def _boolean(

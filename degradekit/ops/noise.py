@@ -59,7 +59,7 @@ def sensor_noise(
             deviation += rows
         return to_srgb(deviation)
 
-    return photo.with_image(in_bands(exposed, photo.editable(), plane, *moved, rows))
+    return photo.with_valid(in_bands(exposed, photo.editable(), plane, *moved, rows))
 
 
 @op(neutral={"scale": 0.0})

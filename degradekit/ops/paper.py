@@ -63,4 +63,4 @@ def paper_holes(
     flat[touched] = under
     # The shadow hides the picture as well, if little of it.
     hidden.reshape(-1)[touched] = 1 - (1 - alpha) * (1 - shadow)
-    return photo.painted(image, hole=hidden)
+    return photo.marked(image, hole=hidden)

@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.random import Generator
 
-from degradekit import fields, strokes
+from degradekit import fields
 from degradekit.blending import laid
 from degradekit.curves import draw
 from degradekit.ops import Bounds, op
 from degradekit.photo import Photo
-from degradekit.randomness import generator
-from degradekit.strokes import Stroke
+from degradekit.randomness import child
+from degradekit.strokes import Strokes
 
 #: Scratches come in bursts made by one contact: this many on average beyond the first.
 MORE_PER_BURST = 3.0
@@ -62,14 +62,10 @@ def scratches(
         return photo
     shape, scale = (photo.height, photo.width), photo.px_per_mm
     bursts = rng.poisson(density_per_cm2 * photo.area_mm2 / 100 / (1 + MORE_PER_BURST))
-    # Every burst has a generator of its own and is drawn in millimetres, so that the same scratches come
-    # out at any resolution.
-    seeds = rng.integers(2**62, size=bursts + 1)
     size_mm = (photo.width / scale, photo.height / scale)
-    bursts_strokes: list[Stroke] = []
-    for seed in seeds[1:]:
-        bursts_strokes.extend(_burst(generator(int(seed)), size_mm, length_mm, width_um * 1e-3))
-    dots = strokes.dots(bursts_strokes, raggedness, scale)
+    # In millimetres, so that the same scratches come out at any resolution.
+    bending, contacts, beads = (child(rng) for _ in range(3))
+    dots = _bursts(bursts, size_mm, length_mm, width_um * 1e-3, contacts).dots(raggedness, scale, beads)
     if elastic_mm > 0 and dots.x.size:
         # The texture bends where its strokes do; bending every pixel of it would take most of the time.
         dx, dy = fields.displacement_at(
@@ -77,7 +73,7 @@ def scratches(
             (dots.x, dots.y),
             elastic_mm * scale,
             ELASTIC_CORRELATION_MM * scale,
-            generator(int(seeds[0])),
+            bending,
         )
         dots = replace(dots, x=dots.x - dx, y=dots.y - dy)
     alpha = draw(shape, dots)
@@ -86,23 +82,31 @@ def scratches(
     if polarity == "light":
         image = laid(photo.editable(), alpha, tone, blend, (red, green, blue))
     else:
-        image = 1 - laid(1 - photo.image, alpha, tone, blend, (red, green, blue))
-    return photo.painted(image, scratch=alpha * np.float32(depth / 3))
+        negative = laid(1 - photo.image, alpha, tone, blend, (red, green, blue))
+        image = np.subtract(1, negative, out=negative)
+    if depth < 3:
+        alpha = alpha * np.float32(depth / 3)
+    return photo.marked(image, scratch=alpha)
 
 
-def _burst(rng: Generator, size_mm: tuple[float, float], length_mm: float, width_mm: float) -> list[Stroke]:
-    """The strokes of one contact: near each other and nearly parallel."""
-    centre = rng.random(2) * size_mm
-    angle = rng.uniform(0, math.pi)
-    size = length_mm * math.exp(LENGTH_SPREAD * rng.standard_normal())
+def _bursts(
+    number: int, size_mm: tuple[float, float], length_mm: float, width_mm: float, rng: Generator
+) -> Strokes:
+    """The strokes of so many contacts: those of one are near each other and nearly parallel."""
+    # Each kind of number from a generator of its own: one burst more changes none of the others.
+    places, sizes, counts, strokes = (child(rng) for _ in range(4))
+    x, y, turn, chance = places.random((number, 4)).T
+    size = length_mm * np.exp(LENGTH_SPREAD * sizes.standard_normal(number))
     # One burst in a dozen is a real tear: a single stroke, several times as wide.
-    torn = rng.random() < TORN
-    count = 1 if torn else int(rng.geometric(1 / (1 + MORE_PER_BURST)))
-    found = []
-    for _ in range(count):
-        x, y = centre + rng.standard_normal(2) * BURST_WIDTH * size * (count > 1)
-        heading = angle + math.radians(BURST_ANGLE_DEG) * rng.standard_normal()
-        length = size * math.exp(0.5 * rng.standard_normal())
-        width = width_mm * math.exp(WIDTH_SPREAD * rng.standard_normal()) * (TORN_WIDER if torn else 1)
-        found.append(Stroke.drawn(x, y, heading, length, width, rng))
-    return found
+    torn = chance < TORN
+    count = np.where(torn, 1, counts.geometric(1 / (1 + MORE_PER_BURST), number))
+    owner = np.repeat(np.arange(number), count)
+    away, beside, turned, longer, wider = strokes.standard_normal((owner.size, 5)).T
+    spread = (BURST_WIDTH * size * (count > 1))[owner]
+    return Strokes(
+        (x * size_mm[0])[owner] + away * spread,
+        (y * size_mm[1])[owner] + beside * spread,
+        (turn * math.pi)[owner] + math.radians(BURST_ANGLE_DEG) * turned,
+        size[owner] * np.exp(0.5 * longer),
+        width_mm * np.exp(WIDTH_SPREAD * wider) * np.where(torn, TORN_WIDER, 1)[owner],
+    )

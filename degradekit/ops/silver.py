@@ -73,7 +73,7 @@ def silver_fading(
         density += mixed(lost, colloid)
         return from_density(density)
 
-    return photo.with_image(in_bands(faded, photo.editable(), fraction))
+    return photo.with_valid(in_bands(faded, photo.editable(), fraction))
 
 
 @op(masks=("mirroring",), neutral={"strength": 0.0})

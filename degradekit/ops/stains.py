@@ -91,7 +91,7 @@ def water_stains(
         np.maximum(wet, fields.smoothstep(depth, 0, 3 * tideline_mm), out=wet)
     line *= uneven
 
-    return photo.painted(tinted(photo.editable(), (line, TIDE), (wet, WASHED)), stain=veil(line, TIDE))
+    return photo.marked(tinted(photo.editable(), (line, TIDE), (wet, WASHED)), stain=veil(line, TIDE))
 
 
 @op(masks=("stain",), neutral={"density_per_dm2": 0.0})
@@ -131,7 +131,7 @@ def spills(
         _lay(film, wobble, drop, scale)
     film *= np.float32(strength) * np.maximum(1 + np.float32(0.25) * settled, 0)
     colour = np.asarray(LIQUIDS[liquid], dtype=np.float32)
-    return photo.painted(tinted(photo.editable(), (film, colour)), stain=veil(film, colour))
+    return photo.marked(tinted(photo.editable(), (film, colour)), stain=veil(film, colour))
 
 
 def _wet_depth(

@@ -71,7 +71,7 @@ def monochrome(
     def exposed(image: Image) -> Image:
         return to_srgb(mixed(to_linear(image), matrix))
 
-    return photo.with_image(in_bands(exposed, photo.editable()))
+    return photo.with_valid(in_bands(exposed, photo.editable()))
 
 
 @op(neutral={"strength": 0.0})
@@ -100,7 +100,7 @@ def toning(
         density *= np.take(factor, index, axis=0)
         return from_density(density)
 
-    return photo.with_image(in_bands(toned, photo.editable()))
+    return photo.with_valid(in_bands(toned, photo.editable()))
 
 
 def _ramp(toner: str) -> NDArray[np.float32]:
