@@ -66,7 +66,7 @@ class DataSet:
         homepage: page of those who made it.
         licence: its terms.
         files: what to fetch.
-        unpack: the files are archives.
+        unpack: it is one file, an archive.
         photographs: folder of the photographs, below the data set's own.
     """
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark import cli_weights
 from degradekit import __version__, commandline
 from degradekit.commandline import say
 
@@ -201,6 +202,10 @@ def _list_profiles() -> list[dict[str, Any]]:
 
     loaded = [profile.load(name) for name in profile.names()]
     return [{"name": one.name, "summary": one.summary, "width": one.width} for one in loaded]
+
+
+cli.add_command(cli_weights.weights)
+cli.add_command(cli_weights.data)
 
 
 def main() -> None:
