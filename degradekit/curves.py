@@ -109,17 +109,23 @@ def wander(
     total = np.zeros(along.shape)
     if along.size == 0:
         return total
-    start, power = float(along.min()), 0.0
+    start, power = along.min(), 0.0
+    length = float(along.max() - start)
+    from_start = along - start
     for octave in range(octaves):
-        at = (along - start) / (period / 2**octave)
-        knots = rng.standard_normal(int(at.max()) + 2)
-        left = at.astype(np.int64)
-        part = at - left
-        part = part * part * (3 - 2 * part)
-        total += persistence**octave * (knots[left] + part * (knots[left + 1] - knots[left]))
+        fineness = 2**octave / period
+        knots = rng.standard_normal(int(length * fineness) + 2) * persistence**octave
+        at = from_start * fineness
+        left = at.astype(np.intp)
+        at -= left
+        at *= at * (3 - 2 * at)
+        total += knots[left]
+        at *= np.diff(knots).take(left, mode="clip")
+        total += at
         power += persistence ** (2 * octave)
     # The blend of two knots has 0.74 of their variance on average.
-    return np.asarray(total / math.sqrt(0.74 * power))
+    total /= math.sqrt(0.74 * power)
+    return total
 
 
 def line_weight(step: NDArray[np.float64] | float, radius: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -25,6 +25,8 @@ PAD = 2
 QUANTILE_BITS = 12
 #: Grid points hashed at a time: few enough for the processor's cache.
 HASHED_AT_ONCE = 1 << 14
+#: Windows of one plane of noise lie within this many pixels of each other.
+APART = 96
 #: Places at which a grid is read at a time.
 SAMPLED_AT_ONCE = 1 << 14
 #: Most that pixels are divided for fine drawing, and how many of those are drawn at a time.
@@ -230,6 +232,19 @@ def white_noise(shape: tuple[int, int], rng: Generator) -> Field:
     count = shape[0] * shape[1]
     words = rng.integers(2**64, size=-(-count // 4), dtype=np.uint64).astype("<u8", copy=False)
     return np.take(_quantiles(16), words.view("<u2")[:count]).reshape(shape)
+
+
+def displaced(noise: Field, count: int, rng: Generator) -> list[Field]:
+    """``noise`` without ``APART`` of its rows and columns, and ``count`` other such windows of it.
+
+    The same noise some way off is as good as new noise, and drawing it would be most of the time.
+    """
+    height, width = (side - APART for side in noise.shape)
+    corners = [(0, 0)]
+    # Every window has rows of its own; windows of one op never show the same noise in one place.
+    for number in range(1, count + 1):
+        corners.append((number * APART // count, int(rng.integers(APART + 1))))
+    return [noise[top : top + height, left : left + width] for top, left in corners]
 
 
 def warp(array: Field, dx: Field, dy: Field) -> Field:

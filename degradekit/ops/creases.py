@@ -98,10 +98,11 @@ def _bared(
     rows, columns, inside = fields.strip(alpha.shape, (x, y), (end[0], end[1]), BAND_MM * px_per_mm)
     if rows.size == 0:
         return []
-    s, d = (
-        turned.astype(np.float32) / np.float32(px_per_mm)
-        for turned in _turned(np.asarray(columns + 0.5 - x), np.asarray(rows + 0.5 - y), fold.angle)
+    right, below = (
+        (numbers.astype(np.float32) + np.float32(0.5 - at)) / np.float32(px_per_mm)
+        for numbers, at in ((columns, x), (rows, y))
     )
+    s, d = _turned(right, below, fold.angle)
     # What varies along the fold is drawn on fixed knots and looked up.
     around = 1.5 * BAND_MM
     knots = np.arange(-around, fold.length + around, KNOT_MM)
@@ -113,8 +114,11 @@ def _bared(
     # Folds that stop within the sheet run out thinly.
     gate = gate * np.clip((fold.length - knots) / 2.5, 0, 1)
     at = np.clip((s + np.float32(around)) * np.float32(1 / KNOT_MM), 0, len(knots) - 1.001)
+    left = at.astype(np.int64)
+    part = at - left.astype(np.float32)
     bent, width, bare = (
-        _between(np.asarray(values, np.float32), at) for values in (bend, width_mm * swell * gate, gate)
+        _between(np.asarray(values, np.float32), left, part)
+        for values in (bend, width_mm * swell * gate, gate)
     )
     # The noise lies along the fold, so that it is the same however its pixels fall.
     fine = max(px_per_mm, FINE_PX_PER_MM)
@@ -129,7 +133,7 @@ def _bared(
         )
     )
     d -= bent
-    half = 0.5 * width * np.exp(np.float32(0.42) * flakes)
+    half = np.float32(0.5) * width * fields.exp(np.float32(0.42) * flakes)
     thick = half * np.float32(px_per_mm)
     edge = (half - np.abs(d)) * np.float32(px_per_mm) + np.float32(0.5)
     # Under a pixel the ramps of both sides overlap, and hold (thick + 1/2)^2 where 2 thick is wanted.
@@ -142,11 +146,11 @@ def _bared(
     lost *= 1 - np.float32(0.3) * np.clip(crumbs, 0, 1.5)
     shade = np.float32(1) + np.float32(shading * rng.choice((-1, 1)) * math.exp(0.5)) * (
         d / np.float32(SHADING_MM)
-    ) * np.exp(-(d**2) / np.float32(2 * SHADING_MM**2))
+    ) * fields.exp(d * d * np.float32(-0.5 / SHADING_MM**2))
     # Grime gathers in the groove and the lifted edges throw a fine shadow.
     shade -= (
         np.float32(1.2 * shading)
-        * np.exp(-(((np.abs(d) - half) / np.float32(0.22)) ** 2))
+        * fields.exp(-np.square((np.abs(d) - half) / np.float32(0.22)))
         * (bare + np.float32(0.3))
     )
     where = rows[inside], columns[inside]
@@ -155,16 +159,17 @@ def _bared(
     return [_crack(knots, bend, fold, width_mm, px_per_mm, rng)]
 
 
-def _turned(x: Values, y: Values, angle: float) -> tuple[Values, Values]:
+def _turned(x: Field, y: Field, angle: float) -> tuple[Field, Field]:
     """The same places, measured along a line of that angle and across it."""
-    cosine, sine = math.cos(angle), math.sin(angle)
+    cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
     return x * cosine + y * sine, y * cosine - x * sine
 
 
-def _between(values: Field, at: Field) -> Field:
-    """``values`` at fractions of an index."""
-    left = at.astype(np.int64)
-    found: Field = values[left] + (at - left.astype(np.float32)) * np.diff(values)[left]
+def _between(values: Field, left: NDArray[np.int64], part: Field) -> Field:
+    """``values`` at ``part`` of the way from the index ``left`` to the next."""
+    found: Field = np.diff(values).take(left, mode="clip")
+    found *= part
+    found += values.take(left, mode="clip")
     return found
 
 

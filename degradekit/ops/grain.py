@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
@@ -96,14 +96,13 @@ def _grained(
     # Discs of radius r add r^2 / 4 per axis to half the covariance's second moment.
     blur = math.hypot(blur_px, radius_px / 2 * math.sqrt(1 + spread**2))
     shape = (photo.height, photo.width)
-    noise = _periodic_noise(shape, blur, rng)
-    shifts = rng.integers(0, shape, size=(3, 2))
-    shared, apart = (np.float32(math.sqrt(share)) for share in (1 - chroma, chroma))
-    # The same noise far away is as good as new noise, and drawing it is most of the time.
-    moved = [np.roll(noise, tuple(shift), axis=(0, 1)) for shift in shifts] if chroma > 0 else []
+    noise, *moved = fields.displaced(_noise(tuple(side + fields.APART for side in shape), blur, rng), 3, rng)
+    shared, apart = math.sqrt(1 - chroma), math.sqrt(chroma)
 
     def grained(image: Image, noise: Field, *moved: Field) -> Image:
-        planes = [shared * noise + apart * own for own in moved] or [noise] * 3
+        planes: list[Any] = [noise] * 3
+        if chroma > 0:
+            planes = [cv2.addWeighted(noise, shared, own, apart, 0) for own in moved]
         grain: Image = np.asarray(cv2.LUT(quantise(image), lookup), dtype=np.float32)
         grain *= cv2.merge(planes)
         grain += image
@@ -130,13 +129,12 @@ def _boolean(
     return photo.with_image(photo.image + (grained - smooth)[..., None])
 
 
-def _periodic_noise(shape: tuple[int, int], blur_px: float, rng: Generator) -> Field:
-    """Gaussian noise of unit variance, correlated over ``blur_px``; its borders fit together."""
-    white = fields.white_noise(shape, rng)
+def _noise(shape: tuple[int, ...], blur_px: float, rng: Generator) -> Field:
+    """Gaussian noise (H, W) of unit variance, correlated over ``blur_px``."""
     reach = max(1, math.ceil(3 * blur_px))
+    white = fields.white_noise((shape[0] + 2 * reach, shape[1] + 2 * reach), rng)
     kernel = cv2.getGaussianKernel(2 * reach + 1, blur_px, cv2.CV_32F)
     # Dividing by the kernel's own norm keeps the variance at one for the sampled, cut-off Gaussian too.
     kernel = kernel / np.linalg.norm(kernel)
-    wrapped = np.pad(white, reach, mode="wrap")
-    noise = cv2.sepFilter2D(wrapped, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_CONSTANT)
-    return np.ascontiguousarray(noise[reach:-reach, reach:-reach], dtype=np.float32)
+    noise = cv2.sepFilter2D(white, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(noise[reach:-reach, reach:-reach], dtype=np.float32)

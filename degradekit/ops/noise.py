@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from degradekit.density import in_bands, mixed, to_linear, to_srgb
-from degradekit.fields import Field, white_noise
+from degradekit.fields import APART, Field, displaced, white_noise
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo
 
@@ -44,10 +44,7 @@ def sensor_noise(
     variance = np.column_stack([np.diag(shot), read])
     rows = rng.standard_normal((photo.height, 1, 3), dtype=np.float32)
     rows *= WHITE_BALANCE * np.float32(row_noise_e / electrons)
-    plane = white_noise((photo.height, photo.width), rng)
-    # The same noise far away is as good as new noise, and drawing it would be most of the time.
-    shifts = rng.integers(0, plane.shape, size=(2, 2))
-    moved = (np.roll(plane, tuple(shift), axis=(0, 1)) for shift in shifts)
+    planes = displaced(white_noise((photo.height + APART, photo.width + APART), rng), 2, rng)
 
     def exposed(image: Image, red: Field, green: Field, blue: Field, rows: Image) -> Image:
         linear = to_linear(image)
@@ -59,7 +56,7 @@ def sensor_noise(
             deviation += rows
         return to_srgb(deviation)
 
-    return photo.with_valid(in_bands(exposed, photo.editable(), plane, *moved, rows))
+    return photo.with_valid(in_bands(exposed, photo.editable(), *planes, rows))
 
 
 @op(neutral={"scale": 0.0})
