@@ -58,7 +58,11 @@ class PendingFile:
             os.link(self._partial, self.path)
         except FileExistsError:
             return False
-        except OSError:  # No hard links on this file system.
+        except OSError:  # No hard links on this file system: the name is taken by an empty file.
+            try:
+                self.path.open("xb").close()
+            except FileExistsError:
+                return False
             self._partial.replace(self.path)
             return True
         finally:

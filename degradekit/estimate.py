@@ -63,7 +63,7 @@ def _tries(plan: Plan) -> Iterator[tuple[float, int]]:
         source, variant, stem = shard.items[0]
         start = time.perf_counter()
         try:
-            loaded = samples.load(source, None, Timings())
+            loaded = samples.Loader().load(source, Timings())
         except DataError:
             continue
         sample, row = samples.make(settings, loaded, variant, stem, Timings())

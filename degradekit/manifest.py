@@ -43,8 +43,9 @@ def claim(
     """
     refuse_others(folder, run, sources)
     text = atomicfiles.indented_json(run).encode()
-    if not (folder / RUN).exists() and not atomicfiles.write_new(folder / RUN, text):
-        refuse_others(folder, run, sources)
+    if (folder / RUN).exists() or not atomicfiles.write_new(folder / RUN, text):
+        # There may have been none when we looked: another run started meanwhile.
+        _compare(folder, run, sources)
     for name, lines in ((SOURCES, sources), (ORIGINS, origins)):
         if lines is not None and not (folder / HIDDEN / name).exists():
             with atomicfiles.writing(folder / HIDDEN / name) as file:
@@ -245,10 +246,12 @@ def _compare(folder: Path, run: Mapping[str, Any], sources: Iterable[str]) -> No
     detail = f"{difference.where}: {difference.b!r} there, {difference.a!r} asked for"
     if key == "sources":
         path = folder / HIDDEN / SOURCES
-        before = set(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else set()
-        sources = list(sources)
-        first = sorted(before.symmetric_difference(sources))[0].partition("\t")[0]
-        detail = f"sources: {len(before)} there, {len(sources)} asked for; '{first}' is new, gone or changed"
+        counts = f"{there['sources']['count']} there, {run['sources']['count']} asked for"
+        detail = f"sources: {counts}"
+        if path.is_file():  # A run that is just starting writes it last.
+            before = set(path.read_text(encoding="utf-8").splitlines())
+            first = sorted(before.symmetric_difference(sources))[0].partition("\t")[0]
+            detail += f"; '{first}' is new, gone or changed"
     elif key == "recipe":
         name, where = there["recipe"]["name"], difference.where.partition(".")[2]
         detail = (

@@ -35,23 +35,34 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A photograph in memory: its source, pixels, and the bytes of its file."""
+    """A photograph in memory: its source and that one's stamp, pixels, and the bytes of its file."""
 
     source: Source
+    stamp: tuple[int, ...]
     bitmap: Bitmap
     data: bytes
 
 
-def load(source: Source, last: Loaded | None, timings: Timings) -> Loaded:
-    """The photograph of ``source``; ``last`` itself if it is that: copies of one photograph are decoded once.
+class Loader:
+    """Gives photographs and keeps the last one, so that its copies are decoded, or made, once."""
 
-    Raises:
-        DataError: it cannot be read.
-    """
-    if last is not None and last.source == source:
+    def __init__(self) -> None:
+        """With none yet."""
+        self._last: Loaded | None = None
+
+    def load(self, source: Source, timings: Timings) -> Loaded:
+        """The photograph of ``source`` as it is now.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        stamp = source.stamp
+        last = self._last
+        if last is None or (last.source, last.stamp) != (source, stamp):
+            self._last = None  # Two large scans need not be in memory.
+            with timings.of("(read)"):
+                last = self._last = Loaded(source, stamp, *source.load())
         return last
-    with timings.of("(read)"):
-        return Loaded(source, *source.load())
 
 
 def make(

@@ -57,6 +57,15 @@ class FileSource:
         """Bytes on disk; tells a replaced file from the one that was there."""
         return os.stat(self.place).st_size  # noqa: PTH116 - see place
 
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """Changes when the file is replaced; DataError if it is not there."""
+        try:
+            state = os.stat(self.place)  # noqa: PTH116 - see place
+        except OSError as error:
+            raise DataError(f"{self.place}: {error.strerror or error}") from error
+        return state.st_size, state.st_mtime_ns, state.st_ino
+
     def read(self) -> Bitmap:
         """Decode it; DataError if that fails."""
         return imagefiles.read(self.path)
@@ -97,6 +106,11 @@ class DeadLeavesSource:
     def extent(self) -> int:
         """The series' version: pictures change only with it."""
         return deadleaves.VERSION
+
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """Never changes."""
+        return ()
 
     def read(self) -> Bitmap:
         """Make the picture."""

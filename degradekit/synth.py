@@ -23,6 +23,8 @@ from degradekit.timings import Timings
 #: Shards are cut so that there are about this many, whatever the number of workers, and none is larger
 #: than the limit: what a killed run has to make again.
 SHARDS, LARGEST_SHARD = 64, 256
+#: A worker's; copies of a photograph may lie in several shards.
+_loader = samples.Loader()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,13 +220,12 @@ def make_shard(shard: Shard) -> Made:
     rows: list[Row] = []
     errors: list[Row] = []
     timings = Timings()
-    loaded: samples.Loaded | None = None
     try:
         for source, variant, stem in shard.items:
             if executors.asked_to_stop():
                 return Made(0, (), timings)
             try:
-                loaded = samples.load(source, loaded, timings)
+                loaded = _loader.load(source, timings)
                 sample, columns = samples.make(shard.settings, loaded, variant, stem, timings)
             except DataError as error:
                 errors.append({"key": source.key, "variant": variant, "error": str(error)})

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Outcome
-from datasets import cheap_recipe, plan, tree
 from pictures import picture
+from plans import cheap_recipe, plan, tree
 
 from degradekit import comparison, datacard, differences, imagefiles, manifest, progress, recipe
 from degradekit.errors import OutputFolderError

@@ -1,18 +1,20 @@
 from __future__ import annotations
 
-import socket
+import errno
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
-from datasets import plan, tree
+from clusters import Cluster
+from plans import plan, tree
 
 from degradekit import atomicfiles, executors, manifest
-from degradekit.errors import OptionError
+from degradekit.errors import OptionError, OutputFolderError
 from degradekit.synth import synthesize
 
 # Dask's own: it asks asyncio for a loop in a way that newer versions of Python frown upon, and its sockets
@@ -30,25 +32,9 @@ def whole(photographs: Path, tmp_path: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Dask scheduler and two workers started by hand, as a person does it; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
-    # In a folder of their own: workers keep scratch space in it.
-    folder = tmp_path_factory.mktemp("dask")
-    dask = [sys.executable, "-m", "dask"]
-    commands = [[*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]]
-    commands += [[*dask, "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]] * 2
-    processes = []
-    for number, command in enumerate(commands):
-        with (folder / f"{number}.log").open("w") as log:
-            processes.append(subprocess.Popen(command, cwd=folder, stdout=log, stderr=log))
-    try:
-        yield address
-    finally:
-        for process in reversed(processes):
-            process.terminate()
-            process.wait(timeout=30)
+    cluster = Cluster(tmp_path_factory.mktemp("dask"))
+    yield cluster.address
+    cluster.close()
 
 
 @third_party
@@ -126,12 +112,68 @@ def test_runs_at_the_same_time_do_not_disturb_each_other(
 ) -> None:
     synthesize(plan(photographs, tmp_path / "whole", layout=layout))
     command = "import sys; sys.path[:0] = sys.argv[3:]; from pathlib import Path\n"
-    command += "from datasets import plan; from degradekit.synth import synthesize\n"
+    command += "from plans import plan; from degradekit.synth import synthesize\n"
     command += f"synthesize(plan(Path(sys.argv[1]), Path(sys.argv[2]), layout={layout!r}))"
     arguments = [sys.executable, "-c", command, str(photographs), str(tmp_path / "out")]
     running = [subprocess.Popen([*arguments, str(Path(__file__).parent.parent)]) for _ in range(3)]
     assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
     assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+
+
+def claimed(photographs: Path, out: Path, seed: int) -> None:
+    described = plan(photographs, out, seed=seed)
+    manifest.claim(out, described.describe(), described.source_lines())
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("moment", ["after looking", "before writing"])
+def test_a_run_that_starts_meanwhile_keeps_the_folder(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, links: bool
+) -> None:
+    out = tmp_path / "out"
+    if not links:
+        monkeypatch.setattr("os.link", lambda *paths: (_ for _ in ()).throw(OSError(errno.EPERM, "no links")))
+    look, write = manifest.refuse_others, atomicfiles.write_new
+
+    def meanwhile() -> None:
+        monkeypatch.setattr(manifest, "refuse_others", look)
+        monkeypatch.setattr(atomicfiles, "write_new", write)
+        claimed(photographs, out, 2)
+
+    def looked(*arguments: Any) -> None:
+        look(*arguments)
+        meanwhile()
+
+    def written(*arguments: Any) -> bool:
+        meanwhile()
+        return write(*arguments)
+
+    if moment == "after looking":
+        monkeypatch.setattr(manifest, "refuse_others", looked)
+    else:
+        monkeypatch.setattr(atomicfiles, "write_new", written)
+    with pytest.raises(OutputFolderError, match="seed: 2 there, 1 asked for"):
+        claimed(photographs, out, 1)
+    assert manifest.read_run(out)["seed"] == 2
+    claimed(photographs, out, 2)
+
+
+def test_of_different_runs_that_start_together_one_gets_the_folder(photographs: Path, tmp_path: Path) -> None:
+    for number in range(20):
+        out = tmp_path / f"out{number}"
+
+        def start(seed: int, out: Path = out) -> str:
+            try:
+                claimed(photographs, out, seed)
+            except OutputFolderError as error:
+                return str(error)
+            return ""
+
+        with ThreadPoolExecutor(4) as pool:
+            outcomes = list(pool.map(start, (1, 2, 3, 4)))
+        assert outcomes.count("") == 1
+        owner = manifest.read_run(out)["seed"]
+        assert all(f"seed: {owner} there" in text for text in outcomes if text)
 
 
 @pytest.mark.parametrize("locks", [True, False])

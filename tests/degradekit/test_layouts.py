@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from datasets import cheap_recipe, plan, tree
 from pictures import picture
+from plans import cheap_recipe, plan, tree
 
 from degradekit import atomicfiles, imagefiles, layouts, manifest, proof, sources
 from degradekit.coding import Coding

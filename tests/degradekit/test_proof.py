@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets import cheap_recipe
+from plans import cheap_recipe
 
 from degradekit import imagefiles, manifest, proof, sources
 from degradekit.errors import DataError, OptionError

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plans import cheap_recipe
 
-from degradekit import sources
+from degradekit import deadleaves, samples, sources
 from degradekit.errors import DataError, OptionError
+from degradekit.synth import Plan, synthesize
+from degradekit.timings import Timings
 
 
 def test_built_in_photographs_are_real_and_in_colour() -> None:
@@ -80,3 +83,23 @@ def test_stems() -> None:
     assert sources.stems(["A.png", "a.png"]) == {"A.png": "A_png", "a.png": "a_png"}
     with pytest.raises(DataError, match="rename one"):
         sources.stems(["a.b.png", "a_b.png", "a.b.jpg", "a_b.jpg"])
+
+
+def test_a_picture_is_made_once_for_all_its_copies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made: list[int] = []
+    render = deadleaves.render
+    monkeypatch.setattr(deadleaves, "render", lambda index: made.append(index) or render(index))
+    found = tuple(sources.find(["dead-leaves:2"]))
+    plan = Plan(found, cheap_recipe(), tmp_path / "out", copies=3, size=64)
+    assert plan.shard_count > len(found), "copies lie in different shards"
+    synthesize(plan)
+    assert made == [0, 1]
+
+
+def test_a_file_that_changes_is_read_again(photographs: Path) -> None:
+    source = sources.find([str(photographs / "a.png")])[0]
+    loader = samples.Loader()
+    first = loader.load(source, Timings())
+    assert loader.load(source, Timings()) is first
+    (photographs / "a.png").write_bytes((photographs / "b.png").read_bytes())
+    assert not np.array_equal(loader.load(source, Timings()).bitmap.rgb, first.bitmap.rgb)

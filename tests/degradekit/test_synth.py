@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets import tree
+from plans import tree
 
 from degradekit import atomicfiles, imagefiles, manifest, recipe, sources
 from degradekit.errors import DataError, OptionError, OutputFolderError

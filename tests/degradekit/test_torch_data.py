@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from datasets import cheap_recipe, plan
 from pictures import picture
+from plans import cheap_recipe, plan
 from torch import Tensor
 from torch.utils.data import DataLoader
 
