@@ -206,6 +206,7 @@ def _list_profiles() -> list[dict[str, Any]]:
 
 cli.add_command(cli_weights.weights)
 cli.add_command(cli_weights.data)
+cli.add_command(cli_weights.metrics)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from degradekit.commandline import say
 
 if TYPE_CHECKING:
     from benchmark.catalog import RemoteFile, Weights
+    from benchmark.selfcheck import Finding
 
 MEGABYTE = 1_000_000
 as_json_option = click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
@@ -223,6 +224,46 @@ def verify_data(names: tuple[str, ...], home: Path | None) -> None:
 
     chosen = [catalog.find_data(name).name for name in names or catalog.data()]
     _all_or_complain([(name, partial(check, name)) for name in chosen])
+
+
+@click.group()
+def metrics() -> None:
+    """Whether the metrics here give the numbers that they should."""
+
+
+@metrics.command()
+@as_json_option
+def selfcheck(as_json: bool) -> None:
+    """Recompute golden values, and compare with other packages that are installed; some seconds.
+
+    Prints the signed difference and, where numbers are known to differ, why. Exit code 5 if two that should
+    agree do not.
+    """
+    from benchmark import selfcheck as check
+    from degradekit.errors import GateError
+
+    found = []
+    for finding in check.findings():
+        found.append(finding)
+        if not as_json:
+            click.echo(_described(finding))
+    if as_json:
+        click.echo(
+            json.dumps([{**vars(one), "difference": one.difference, "good": one.good} for one in found])
+        )
+    wrong = [f"{one.metric} against {one.against}" for one in found if not one.good]
+    if wrong:
+        raise GateError(f"{len(wrong)} of {len(found)} comparisons do not hold: {'; '.join(wrong)}")
+
+
+def _described(finding: Finding) -> str:
+    name = finding.metric.ljust(13)
+    if finding.difference is None:
+        return f"   {name}  {finding.against}: {finding.reason}"
+    sign = " !" if not finding.good else "= " if finding.tolerance is not None else "~ "
+    reason = f" ({finding.reason})" if finding.reason else ""
+    numbers = f"{finding.ours:.6f} here, {finding.theirs:.6f} there, {finding.difference:+.2e}"
+    return f"{sign} {name}  {numbers}  {finding.against}{reason}"
 
 
 def _weights(names: Sequence[str]) -> list[Weights]:

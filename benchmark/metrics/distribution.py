@@ -7,12 +7,16 @@ not grow with the number of images.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.metrics import Features, NoValueError, Pixels, metric
 from degradekit.randomness import stream
+
+if TYPE_CHECKING:
+    from torch import nn
 
 BLOCK = 1024
 #: Below as many images FID is mostly its own bias.
@@ -24,12 +28,17 @@ def inception_features(pixels: Pixels) -> Features:
 
     [0, 1], resized to 299x299 bilinearly without antialiasing, then to [-1, 1].
     """
-    import torch
-
     from benchmark import features
 
     network = features.inception()
     assert network is not None  # Its weights were found a moment ago.
+    return pooled(network, pixels)
+
+
+def pooled(network: nn.Module, pixels: Pixels) -> Features:
+    """What a ``pytorch_fid`` network gives for one uint8 image (H, W, 3), as a vector."""
+    import torch
+
     image = torch.from_numpy(pixels.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255))
     with torch.no_grad():
         activations = network(image)[0]

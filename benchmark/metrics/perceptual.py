@@ -9,7 +9,7 @@ import numpy as np
 from benchmark.metrics import Pixels, metric, require_size
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from benchmark.features import Trunk
 
@@ -49,16 +49,21 @@ def lpips_squeeze(restored: Pixels, clean: Pixels) -> float:
     return _distance("squeeze", restored, clean)
 
 
-def _distance(trunk: Trunk, restored: Pixels, clean: Pixels) -> float:
-    require_size(f"lpips_{trunk}", clean, SMALLEST)
+def distance(network: nn.Module, restored: Pixels, clean: Pixels) -> float:
+    """What an ``lpips.LPIPS`` network says of two uint8 images (H, W, 3)."""
     import torch
 
+    with torch.no_grad():
+        return float(network(_centred(restored), _centred(clean)))
+
+
+def _distance(trunk: Trunk, restored: Pixels, clean: Pixels) -> float:
+    require_size(f"lpips_{trunk}", clean, SMALLEST)
     from benchmark import features
 
     network = features.lpips(trunk)
     assert network is not None  # Its weights were found a moment ago.
-    with torch.no_grad():
-        return float(network(_centred(restored), _centred(clean)))
+    return distance(network, restored, clean)
 
 
 def _centred(pixels: Pixels) -> Tensor:

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from officialweights import pretend_official
 
 from benchmark import catalog, features
-from benchmark.catalog import RemoteFile, Weights
-from degradekit import atomicfiles
 from degradekit.errors import DataError, OptionError
 
 
@@ -17,14 +16,6 @@ def checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "hub/checkpoints"
     folder.mkdir(parents=True)
     return folder
-
-
-def pretend_official(monkeypatch: pytest.MonkeyPatch, name: str, path: Path) -> None:
-    """Let the catalogue say that the file at ``path`` is the official one."""
-    known = catalog.weights()[name]
-    file = RemoteFile(f"https://example.org/{path.name}", path.stat().st_size, atomicfiles.file_hash(path))
-    entries = {**catalog.weights(), name: Weights(name, known.summary, known.licence, file)}
-    monkeypatch.setattr(catalog, "weights", lambda: entries)
 
 
 def test_weights_lie_where_torch_hub_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
