@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark import cli_weights
+from benchmark import cli_results, cli_weights
 from degradekit import __version__, commandline
 from degradekit.commandline import say
 
@@ -204,6 +204,9 @@ def _list_profiles() -> list[dict[str, Any]]:
     return [{"name": one.name, "summary": one.summary, "width": one.width} for one in loaded]
 
 
+cli.add_command(cli_results.score)
+cli.add_command(cli_results.import_)
+cli.add_command(cli_results.compare)
 cli.add_command(cli_weights.weights)
 cli.add_command(cli_weights.data)
 cli.add_command(cli_weights.metrics)

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark import folders
 from benchmark import metrics as registry
 from benchmark.data import PairSet
 from benchmark.featuresets import FeatureSets
+from benchmark.folders import FolderPairs
 from benchmark.metrics import Metric, NoValueError, Pixels
 from degradekit import imagefiles
 from degradekit.errors import DataError
@@ -59,7 +61,7 @@ COLUMNS = tuple(field.name for field in fields(Row))
 def score(
     method: str,
     restored: Path,
-    pairs: PairSet,
+    pairs: PairSet | FolderPairs,
     metrics: Sequence[Metric],
     *,
     seed: int,
@@ -74,21 +76,20 @@ def score(
 
     Args:
         method: for the rows.
-        restored: folder of STEM.png, one per pair.
+        restored: folder of images, one per pair, under its stem.
         pairs: the clean images and the masks.
         metrics: what to compute.
         seed: for the rows.
         on_progress: gets (images done, images).
-        clean_restored: folder of what the method makes of the clean images, STEM.png, for metrics of that
+        clean_restored: folder of what the method makes of the clean images, for metrics of that
             scope.
         real_restored: folder of restored real photographs, for metrics of that scope.
 
     Raises:
         DataError: an image is missing, surplus, unreadable, not 8 bit, or of another size than its clean one.
     """
-    match_stems(restored, pairs.stems)
-    if clean_restored is not None:
-        match_stems(clean_restored, pairs.stems)
+    paths = match_stems(restored, pairs.stems)
+    clean_paths = {} if clean_restored is None else match_stems(clean_restored, pairs.stems)
     scopes = {metric.scope for metric in metrics}
     by_image = [metric for metric in metrics if metric.scope in ("pair", "masked", "clean")]
     rows = []
@@ -96,7 +97,7 @@ def score(
         for index, (stem, pair) in enumerate(zip(pairs.stems, pairs.rows, strict=True)):
             on_progress(index, len(pairs))
             clean = pairs.clean(index)
-            pixels = _read(restored / f"{stem}.png", clean)
+            pixels = _read(paths[stem], clean)
             inputs: dict[str, tuple[NDArray[Any], ...] | str] = {"pair": (pixels, clean)}
             if "masked" in scopes:
                 inputs["masked"] = (pixels, clean, registry.damaged(pairs.mask(index)))
@@ -104,7 +105,7 @@ def score(
                 inputs["clean"] = (
                     "not applied to clean photographs"
                     if clean_restored is None
-                    else (_read(clean_restored / f"{stem}.png", clean), clean)
+                    else (_read(clean_paths[stem], clean), clean)
                 )
             about = (method, seed, stem, pair["key"], pair["group"], pair["variant"])
             rows += [_row(about, metric, inputs[metric.scope]) for metric in by_image]
@@ -127,8 +128,7 @@ def _real(method: str, seed: int, metrics: Sequence[Metric], folder: Path | None
         missing = "no real photographs in this run"
         return [_row((method, seed, "", "", "", 0), metric, missing) for metric in metrics]
     rows = []
-    for path in sorted(folder.rglob("[!.]*.png")) if metrics else ():
-        stem = path.relative_to(folder).as_posix().removesuffix(".png")
+    for stem, path in folders.images(folder).items() if metrics else ():
         pixels = _read(path)
         rows += [_row((method, seed, stem, stem, stem, 0), metric, (pixels,)) for metric in metrics]
     return rows
@@ -158,19 +158,15 @@ def _read(path: Path, clean: Pixels | None = None) -> Pixels:
     return pixels.astype(np.uint8, copy=False)
 
 
-def match_stems(restored: Path, stems: Sequence[str]) -> None:
-    """Check that ``restored`` holds exactly one PNG per stem.
+def match_stems(restored: Path, stems: Sequence[str]) -> dict[str, Path]:
+    """The images of ``restored`` by stem, after checking that there is exactly one for each of ``stems``.
 
     Raises:
-        DataError: one is missing or surplus; the message names it.
+        DataError: one is missing, surplus or twice there; the message names it.
     """
-    there = {
-        path.relative_to(restored).as_posix().removesuffix(".png") for path in restored.rglob("[!.]*.png")
-    }
-    missing, surplus = sorted(set(stems) - there), sorted(there - set(stems))
-    for what, names in (("missing", missing), ("not of any pair", surplus)):
-        if names:
-            raise DataError(f"{restored}: {len(names)} images are {what}, first {names[0]}.png")
+    there = folders.images(restored)
+    folders.require_same(restored, there, stems)
+    return there
 
 
 def to_csv(rows: Iterable[Row]) -> str:
