@@ -276,6 +276,7 @@ class Run:
         return {
             **restore,
             "metrics": ", ".join(metric.convention for metric in self.metrics),
+            "official weights": atomicfiles.canonical_json(metrics.weights_key(self.metrics)),
             "scoring code": sourcecode.fingerprint("benchmark.scoring", *sorted(functions)),
         }
 

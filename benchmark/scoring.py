@@ -68,6 +68,7 @@ def score(
     on_progress: Callable[[int, int], None],
     clean_restored: Path | None = None,
     real_restored: Path | None = None,
+    only: Sequence[str] | None = None,
 ) -> list[Row]:
     """Score a folder of restored images against the clean images of ``pairs``, matched by stem.
 
@@ -81,34 +82,41 @@ def score(
         metrics: what to compute.
         seed: for the rows.
         on_progress: gets (images done, images).
-        clean_restored: folder of what the method makes of the clean images, for metrics of that
-            scope.
+        clean_restored: folder of what the method makes of the clean image of each photograph's first pair,
+            for metrics of that scope.
         real_restored: folder of restored real photographs, for metrics of that scope.
+        only: stems of the pairs to score; None means all.
 
     Raises:
         DataError: an image is missing, surplus, unreadable, not 8 bit, or of another size than its clean one.
     """
-    paths = match_stems(restored, pairs.stems)
-    clean_paths = {} if clean_restored is None else match_stems(clean_restored, pairs.stems)
+    chosen = [index for index, stem in enumerate(pairs.stems) if only is None or stem in only]
+    stems = [pairs.stems[index] for index in chosen]
+    paths = match_stems(restored, stems)
+    clean_stems = {stems[place] for place in first_of_each_photograph([pairs.rows[i]["key"] for i in chosen])}
+    clean_paths = {} if clean_restored is None else match_stems(clean_restored, sorted(clean_stems))
     scopes = {metric.scope for metric in metrics}
     by_image = [metric for metric in metrics if metric.scope in ("pair", "masked", "clean")]
     rows = []
     with FeatureSets(metrics) as sets:
-        for index, (stem, pair) in enumerate(zip(pairs.stems, pairs.rows, strict=True)):
-            on_progress(index, len(pairs))
+        for done, (index, stem) in enumerate(zip(chosen, stems, strict=True)):
+            on_progress(done, len(chosen))
+            pair = pairs.rows[index]
             clean = pairs.clean(index)
             pixels = _read(paths[stem], clean)
             inputs: dict[str, tuple[NDArray[Any], ...] | str] = {"pair": (pixels, clean)}
             if "masked" in scopes:
                 inputs["masked"] = (pixels, clean, registry.damaged(pairs.mask(index)))
-            if "clean" in scopes:
+            if "clean" in scopes and stem in clean_stems:
                 inputs["clean"] = (
                     "not applied to clean photographs"
                     if clean_restored is None
                     else (_read(clean_paths[stem], clean), clean)
                 )
             about = (method, seed, stem, pair["key"], pair["group"], pair["variant"])
-            rows += [_row(about, metric, inputs[metric.scope]) for metric in by_image]
+            rows += [
+                _row(about, metric, inputs[metric.scope]) for metric in by_image if metric.scope in inputs
+            ]
             sets.add(pixels, clean)
         whole = (method, seed, "", "", "", 0)
         rows += [
@@ -118,8 +126,13 @@ def score(
             for features in [sets.features(metric)]
         ]
     rows += _real(method, seed, [metric for metric in metrics if metric.scope == "real"], real_restored)
-    on_progress(len(pairs), len(pairs))
+    on_progress(len(chosen), len(chosen))
     return rows
+
+
+def first_of_each_photograph(keys: Sequence[str]) -> list[int]:
+    """Places of the first variant of each photograph, for what is done once per photograph."""
+    return sorted({key: place for place, key in reversed(list(enumerate(keys)))}.values())
 
 
 def _real(method: str, seed: int, metrics: Sequence[Metric], folder: Path | None) -> list[Row]:

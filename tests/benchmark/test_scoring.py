@@ -109,6 +109,9 @@ def test_clean_and_real_photographs_have_folders_of_their_own(pairs: PairSet, tm
     real = tmp_path / "real/album"
     atomicfiles.write_bytes(real / "aunt.png", imagefiles.encode_png(picture(7)))
     chosen = [metrics.find(name) for name in ("psnr_on_clean", "noise")]
+    first = tmp_path / "first"
+    for stem in ("photo0_0", "photo1_0", "photo2_0"):
+        atomicfiles.write_bytes(first / f"{stem}.png", (pairs.folder / f"clean/{stem}.png").read_bytes())
     rows = score(
         "m",
         pairs.folder / "degraded",
@@ -116,10 +119,11 @@ def test_clean_and_real_photographs_have_folders_of_their_own(pairs: PairSet, tm
         chosen,
         seed=0,
         on_progress=lambda done, total: None,
-        clean_restored=pairs.folder / "clean",
+        clean_restored=first,
         real_restored=tmp_path / "real",
     )
-    assert [row.value for row in rows if row.metric == "psnr_on_clean"] == [math.inf] * 6
+    on_clean = [row for row in rows if row.metric == "psnr_on_clean"]
+    assert [(row.image, row.value) for row in on_clean] == [(f"photo{n}_0", math.inf) for n in range(3)]
     assert [(row.image, row.note) for row in rows if row.metric == "noise"] == [("album/aunt", "")]
 
 
@@ -149,3 +153,24 @@ def test_set_metrics_see_every_restored_image_and_every_clean_one_once(
     restored = np.stack([corner(pairs.degraded(index)) for index in range(10)])
     clean = np.stack([corner(pairs.clean(index)) for index in range(0, 10, 2)])
     assert whole[0].value == spread(restored, clean)
+
+
+def test_a_subset_of_the_pairs_can_be_scored(pairs: PairSet, tmp_path: Path) -> None:
+    only = ["photo0_1", "photo2_0"]
+    for stem in only:
+        data = (pairs.folder / f"degraded/{stem}.png").read_bytes()
+        atomicfiles.write_bytes(tmp_path / f"some/{stem}.png", data)
+    done = []
+    rows = score(
+        "m",
+        tmp_path / "some",
+        pairs,
+        BOTH,
+        seed=0,
+        on_progress=lambda *at: done.append(at),
+        only=only,
+    )
+    assert [row.image for row in rows] == ["photo0_1", "photo0_1", "photo2_0", "photo2_0"]
+    assert done == [(0, 2), (1, 2), (2, 2)]
+    whole = {(row.image, row.metric): row.value for row in _score(pairs.folder / "degraded", pairs)}
+    assert all(whole[row.image, row.metric] == row.value for row in rows)
