@@ -107,7 +107,7 @@ def in_bands(change: Callable[..., Image], image: Image, *planes: Mask) -> Image
 
 def _looked_up(values: Image, table: NDArray[np.float32]) -> Image:
     """``table`` at ``values`` in [0, 1], which are clipped."""
-    if values.size > 6 * BAND_PIXELS:
+    if values.size > 6 * BAND_PIXELS and len(values) > 1:
         result = np.empty_like(values)
         rows = max(1, len(values) * 3 * BAND_PIXELS // values.size)
         for start in range(0, len(values), rows):

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -22,6 +23,10 @@ class DegradekitError(Exception):
     """A mistake the user can mend: its text names the thing, the rule and the value."""
 
     exit_code: ClassVar[int] = 2
+
+    def __str__(self) -> str:
+        """The text, printable whatever the names of files in it hold."""
+        return readable(super().__str__())
 
 
 class RecipeError(DegradekitError):
@@ -52,6 +57,14 @@ class GateError(DegradekitError):
     """A check that the user asked for (``verify``, a regression gate) found a difference."""
 
     exit_code = 5
+
+
+def readable(text: str) -> str:
+    """``text`` with control characters, and bytes of names that are no UTF-8, as ``%`` and two digits."""
+    if text.isprintable():
+        return text
+    escaped = re.sub(r"[\x00-\x1f\x7f]", lambda found: f"%{ord(found[0]):02X}", text)
+    return re.sub(r"[\udc80-\udcff]", lambda found: f"%{ord(found[0]) - 0xDC00:02X}", escaped)
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:

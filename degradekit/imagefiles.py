@@ -175,6 +175,15 @@ def speaks_for_itself(data: bytes) -> bool:
         return False
 
 
+def ending_of(data: bytes) -> str | None:
+    """The usual ending of files that begin like this, whatever this one is called; None for rare formats."""
+    if data.startswith(PNG_SIGNATURE):
+        return ".png"
+    if data.startswith(b"\xff\xd8"):
+        return ".jpg"
+    return ".webp" if data[8:12] == b"WEBP" else None
+
+
 def as_float(pixels: Pixels) -> NDArray[np.float32]:
     """Integers to float32 in [0, 1]."""
     scale = np.float32(1.0 / np.iinfo(pixels.dtype).max)

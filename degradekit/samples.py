@@ -124,6 +124,10 @@ def _kept(loaded: Loaded, layout: Layout, coding: Coding) -> Coded | None:
         ending = coding.suffix
     if not imagefiles.speaks_for_itself(data):
         return None
+    kind = imagefiles.ending_of(data)
+    if SAME_FORMAT.get(ending.lower(), ending.lower()) != kind:
+        # Named for another format: whoever goes by the name would fail.
+        return None
     return Coded(loaded.bitmap, ending, lambda: data, None if source.shared else source.path)
 
 

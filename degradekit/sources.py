@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 from collections import Counter
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from degradekit import deadleaves, imagefiles
-from degradekit.errors import DataError, OptionError
+from degradekit.errors import DataError, OptionError, readable
 from degradekit.imagefiles import Bitmap
 
 BUILTIN = "builtin"
@@ -50,12 +51,18 @@ class FileSource:
     @property
     def origin(self) -> str:
         """Where ``by_origin`` finds it again."""
-        return self.key if self.shared else self.place
+        if self.shared:
+            return self.key
+        # One line of text, whatever the name holds.
+        return self.place if self.place == readable(self.place) else json.dumps(self.place)
 
     @property
     def extent(self) -> int:
-        """Bytes on disk; tells a replaced file from the one that was there."""
-        return os.stat(self.place).st_size  # noqa: PTH116 - see place
+        """Bytes on disk; tells a replaced file from the one that was there. -1 if there is none."""
+        try:
+            return os.stat(self.place).st_size  # noqa: PTH116 - see place
+        except OSError:
+            return -1
 
     @property
     def stamp(self) -> tuple[int, ...]:
@@ -143,7 +150,9 @@ def find(specs: Sequence[str]) -> list[Source]:
         elif spec == DEAD_LEAVES or spec.startswith(f"{DEAD_LEAVES}:"):
             found.extend(_dead_leaves(spec))
         else:
-            files.update(_listed(Path(spec)))
+            for path, length in _listed(Path(spec)):
+                # A file that is there twice, by a link or two specs, is one photograph.
+                files[path] = max(length, files.get(path, 0))
     taken = {source.key for source in found}
     unique = {source.key: source for source in found}
     for path, key in _unique_keys(files, taken).items():
@@ -164,6 +173,8 @@ def by_origin(key: str, origin: str | None) -> Source:
         if key not in found:
             raise DataError(f"{key}: not among the built-in photographs")
         return found[key]
+    if origin.startswith('"'):
+        return FileSource(key, key, json.loads(origin))
     number = origin.removeprefix(f"{DEAD_LEAVES}/")
     if number != origin and number.isdecimal():
         return DeadLeavesSource(int(number))
@@ -200,7 +211,7 @@ def _stem(key: str, flat: bool) -> str:
 
 def _last_parts(path: str, count: int) -> str:
     """The last parts of an absolute path, joined by slashes."""
-    return "/".join(path.rsplit(os.sep, count)[-count:]).lstrip("/")
+    return readable("/".join(path.rsplit(os.sep, count)[-count:]).lstrip("/"))
 
 
 def _builtin() -> list[FileSource]:
@@ -224,8 +235,8 @@ def _dead_leaves(spec: str) -> list[DeadLeavesSource]:
     return [DeadLeavesSource(index) for index in range(int(count))]
 
 
-def _listed(spec: Path) -> dict[str, int]:
-    """Absolute path -> how many of its last parts are the key."""
+def _listed(spec: Path) -> list[tuple[str, int]]:
+    """Absolute paths, and how many of the last parts of each are its key."""
     if spec.is_dir():
         try:
             inside = sorted(_photographs(str(spec), ()))
@@ -234,10 +245,10 @@ def _listed(spec: Path) -> dict[str, int]:
         if not inside:
             endings = " ".join(sorted(imagefiles.SUFFIXES))
             raise DataError(f"{spec}: the folder holds no photograph ({endings})")
-        return {os.path.realpath(f"{spec}/{'/'.join(parts)}"): len(parts) for parts in inside}
+        return [(os.path.realpath(f"{spec}/{'/'.join(parts)}"), len(parts)) for parts in inside]
     if not spec.exists():
         raise DataError(f"{spec}: no such file or folder (and neither '{BUILTIN}' nor '{DEAD_LEAVES}:N')")
-    return {str(spec.resolve()): 1}
+    return [(str(spec.resolve()), 1)]
 
 
 def _photographs(folder: str, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -249,8 +260,16 @@ def _photographs(folder: str, above: tuple[str, ...]) -> Iterator[tuple[str, ...
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from _photographs(entry.path, (*above, entry.name))
-            elif f".{entry.name.rpartition('.')[2].lower()}" in imagefiles.SUFFIXES and entry.is_file():
+            elif f".{entry.name.rpartition('.')[2].lower()}" in imagefiles.SUFFIXES and _is_file(entry):
                 yield (*above, entry.name)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file or a link that leads to none, which is listed with what cannot be read."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))  # noqa: PTH110
+    except OSError:  # Links that lead to each other.
+        return True
 
 
 def _unique_keys(files: Mapping[str, int], taken: set[str]) -> dict[str, str]:
@@ -265,6 +284,9 @@ def _unique_keys(files: Mapping[str, int], taken: set[str]) -> dict[str, str]:
             if (count[key] > 1 or key in taken) and length[path] <= path.count(os.sep)
         ]
         if not clashing:
+            same = next((key for key in keys.values() if count[key] > 1), None)
+            if same is not None:
+                raise DataError(f"two photographs would be called '{same}'; rename one")
             return keys
         for path in clashing:
             length[path] += 1
