@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from benchmark.adversarial import PatchDiscriminator, initialise, logistic_loss
 from benchmark.data import Batch, pad_to_multiple
-from benchmark.method import Declaration, Setting
+from benchmark.method import Declaration, Descend, Setting
 
 L1_WEIGHT = 100.0
 #: Eight halvings: sides are multiples of this.
@@ -93,7 +93,7 @@ class Pix2Pix:
         """Constant for the first half of the budget, then linearly to 0."""
         return min(1.0, 2 - 2 * progress)
 
-    def train_step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+    def train_step(self, batch: Batch, progress: float, descend: Descend) -> dict[str, Tensor]:
         """One step of the discriminator on half its loss, then one of the generator on GAN + 100 L1."""
         degraded, _ = pad_to_multiple(2 * batch.degraded - 1, MULTIPLE)
         clean, _ = pad_to_multiple(2 * batch.clean - 1, MULTIPLE)
@@ -104,18 +104,11 @@ class Pix2Pix:
         judged_real = self.discriminator(torch.cat([degraded, clean], dim=1))
         fake_loss = logistic_loss(judged_fake, real=False)
         real_loss = logistic_loss(judged_real, real=True)
-        self.optimizers["discriminator"].zero_grad(set_to_none=True)
-        torch.autograd.backward(0.5 * (fake_loss + real_loss))
-        self.optimizers["discriminator"].step()
+        descend(0.5 * (fake_loss + real_loss), self.optimizers["discriminator"])
 
-        # Its own gradients would be thrown away.
-        self.discriminator.requires_grad_(False)
         gan_loss = logistic_loss(self.discriminator(torch.cat([degraded, fake], dim=1)), real=True)
         l1_loss = F.l1_loss(fake.float(), clean)
-        self.optimizers["generator"].zero_grad(set_to_none=True)
-        torch.autograd.backward(gan_loss + L1_WEIGHT * l1_loss)
-        self.optimizers["generator"].step()
-        self.discriminator.requires_grad_(True)
+        descend(gan_loss + L1_WEIGHT * l1_loss, self.optimizers["generator"])
         return {
             "discriminator_fake": fake_loss,
             "discriminator_real": real_loss,
@@ -136,4 +129,5 @@ METHOD = Declaration(
     summary="conditional GAN on pairs: U-Net with L1 and a patch discriminator (Isola et al. 2017)",
     build=Pix2Pix,
     trains="paired",
+    tile=1024,
 )

@@ -94,6 +94,6 @@ METHODS = (
     Declaration("identity", "the degraded image as it is", _identity),
     Declaration("median", "median of 3x3 pixels in each channel", _median),
     Declaration(
-        "biharmonic", "smooth filling of the true damage mask, nothing else", _biharmonic, needs_mask=True
+        "biharmonic", "smooth filling of the true damage mask, nothing else", _biharmonic, mask="oracle"
     ),
 )

@@ -177,7 +177,7 @@ def _list_methods() -> list[dict[str, Any]]:
 
     entries = []
     for name, found in sorted(method.discover().items()):
-        needs = {"trains": found.trains, "needs_mask": found.needs_mask, "per_image": found.per_image}
+        needs = {"trains": found.trains, "mask": found.mask, "per_image": found.per_image}
         entries.append({"name": name, "summary": found.summary, **needs, "unavailable": found.unavailable()})
     return entries
 

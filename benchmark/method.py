@@ -22,10 +22,13 @@ from benchmark.data import Batch
 from degradekit.errors import OptionError, unknown
 
 Trains = Literal["paired", "unpaired", "none"]
+MaskUse = Literal["none", "oracle", "detected"]
+Kind = Literal["restorer", "detector"]
 PACKAGES = ("baselines", "reference_model")
 ENTRY_POINTS = "degradekit.methods"
 
 
+@runtime_checkable
 class Method(Protocol):
     """Restores images. It is given tensors and nothing else, so test ground truth is out of its reach."""
 
@@ -37,14 +40,50 @@ class Method(Protocol):
 
         Args:
             degraded: (1, 3, H, W), sRGB-encoded in [0, 1], of any size.
-            mask: (1, 1, H, W), 1 = fully lost, when the declaration says ``needs_mask``; None otherwise.
+            mask: (1, 1, H, W), 1 = fully lost: the truth or what the run's detector found, as the
+                declaration says; None if it asks for no mask.
         """
         ...
 
 
 @runtime_checkable
-class Trainable(Method, Protocol):
-    """A method with weights. The loop owns order, seeds, budget, precision and saving."""
+class Detector(Protocol):
+    """Finds where an image is damaged."""
+
+    def detect(self, degraded: Tensor) -> Tensor:
+        """Probabilities that the picture is lost, (1, 1, H, W), of an image as ``Method.restore`` gets it."""
+        ...
+
+
+class Descend(Protocol):
+    """One step down a loss; the training loop's, so that every method has the same machinery below it."""
+
+    def __call__(self, loss: Tensor, *optimizers: Optimizer, clip_norm: float | None = None) -> None:
+        """Clear the gradients of what ``optimizers`` hold, go back through ``loss`` and let them step.
+
+        Gradients reach these optimisers' parameters and no others. Loss scaling, accumulation over parts of
+        a batch and averaging over processes happen in here.
+
+        Args:
+            loss: scalar.
+            *optimizers: one or more of the method's.
+            clip_norm: largest Euclidean norm of all these gradients together; None leaves them alone.
+        """
+        ...
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A method with weights. The loop owns order, seeds, budget, precision and saving.
+
+    It may have more attributes, all optional (read them with ``averages``, ``memory`` and ``notes`` below):
+
+    * ``averages``: network -> decay of the exponential moving average of its weights, which the loop keeps,
+      validates with and saves in place of the weights;
+    * ``memory``: name -> module whose buffers are needed to go on training and for nothing else (pools of
+      generated images); in checkpoints, not in weights;
+    * ``notes``: sentences that whoever reads its numbers has to know, as "trained without VGG19 losses".
+    """
 
     #: Everything with weights or buffers; saved and restored under these names.
     networks: Mapping[str, nn.Module]
@@ -54,11 +93,12 @@ class Trainable(Method, Protocol):
         """Factor on every optimiser's learning rate when ``progress`` in [0, 1) of the budget is spent."""
         ...
 
-    def train_step(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        """One update of everything; the scalar losses by name.
+    def train_step(self, batch: Batch, progress: float, descend: Descend) -> dict[str, Tensor]:
+        """One update; the scalar losses by name.
 
         Torch's generator is seeded before each call by (seed, method, step). The batch is paired or
-        unpaired as declared.
+        unpaired as declared. A method of several stages takes them as parts of the budget, by ``progress``;
+        see ``benchmark.stages``.
         """
         ...
 
@@ -70,10 +110,12 @@ class Setting:
     Args:
         width: factor on the channel counts of its networks; 1 = as published.
         seed: seed of the run.
+        per_image_iterations: steps of a method that optimises on each image.
     """
 
     width: float = 1.0
     seed: int = 0
+    per_image_iterations: int = 3000
 
 
 @dataclass(frozen=True)
@@ -86,23 +128,62 @@ class Declaration:
         build: makes the method, ``Trainable`` if it trains; torch's generator is seeded before.
         trains: "paired" (degraded and clean crops of the same place), "unpaired" (of different photographs)
             or "none".
-        needs_mask: restores with the oracle mask of lost pixels; tables mark it.
-        per_image: optimises on each image, so ``restore`` runs with gradients.
+        mask: the mask ``restore`` gets: "none", "oracle" (the truth; tables mark it) or "detected" (by the
+            run's detector).
+        per_image: optimises on each image, so ``restore`` runs with gradients, on a fixed subset of the test.
+        kind: a "detector" has ``detect`` instead of ``restore``.
+        tile: largest side restored in one piece; a larger image is cut into overlapping tiles. None leaves
+            any size to the method.
+        trained_as: name of the method whose weights it takes; it trains none itself, and ``trains`` says
+            how that one did.
+        in_all: whether ``--methods all`` means it too.
         unavailable: the reason why it cannot run here (weights missing, say), or None.
     """
 
     name: str
     summary: str
-    build: Callable[[Setting], Method]
+    build: Callable[[Setting], Method | Detector]
     trains: Trains = "none"
-    needs_mask: bool = False
+    mask: MaskUse = "none"
     per_image: bool = False
+    kind: Kind = "restorer"
+    tile: int | None = None
+    trained_as: str | None = None
+    in_all: bool = True
     unavailable: Callable[[], str | None] = lambda: None
+
+    @property
+    def weights_of(self) -> str:
+        """Name of the method whose training made its weights."""
+        return self.trained_as or self.name
 
     @property
     def module(self) -> str:
         """The module that defines it."""
         return self.build.__module__
+
+
+def averages(method: object) -> Mapping[str, float]:
+    """Network -> decay of its moving average."""
+    found: Mapping[str, float] = getattr(method, "averages", {})
+    return found
+
+
+def memory(method: object) -> Mapping[str, nn.Module]:
+    """Modules that only training needs."""
+    found: Mapping[str, nn.Module] = getattr(method, "memory", {})
+    return found
+
+
+def notes(method: object) -> tuple[str, ...]:
+    """What a reader of its numbers has to know."""
+    return tuple(getattr(method, "notes", ()))
+
+
+def sizes(method: object) -> dict[str, int]:
+    """Trainable parameters of each of its networks."""
+    networks: Mapping[str, nn.Module] = getattr(method, "networks", {})
+    return {name: sum(t.numel() for t in network.parameters()) for name, network in networks.items()}
 
 
 def names() -> tuple[str, ...]:

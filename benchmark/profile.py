@@ -34,6 +34,10 @@ class Data(_Checked):
         test_size: the same for test photographs.
         copies: degraded variants of each training photograph.
         test_copies: the same for test photographs.
+        real: sources of real old photographs, which have no clean counterpart; methods that can learn from
+            such do.
+        labelled: folder of real photographs with hand-made masks of their defects, ``images/STEM`` and
+            ``masks/STEM``; detectors are fine-tuned on them.
     """
 
     train: tuple[str, ...] = ()
@@ -46,28 +50,75 @@ class Data(_Checked):
     test_size: Annotated[int, Field(ge=16)] | None = None
     copies: Count = 1
     test_copies: Count = 1
+    real: tuple[str, ...] = ()
+    labelled: str | None = None
 
 
 class Train(_Checked):
     """The budget every trained method gets, and how it is computed.
 
+    The budget is one of ``iterations``, ``images`` and ``seconds``. With the last, results depend on the
+    machine's speed and cannot be reproduced bit for bit.
+
     Args:
         iterations: steps.
-        batch: crops per step.
+        images: crops seen; divided by ``batch`` it gives the steps.
+        seconds: time spent on steps.
+        batch: crops per step, over all processes.
         crop: side of a crop in pixels.
         every: steps between two checkpoints, each with a line of losses and validation PSNR.
-        precision: "bfloat16" computes forward passes in bfloat16 where torch deems it safe.
+        select: which weights are tested: those of the "last" step, or of the checkpoint with the "best"
+            validation PSNR.
+        accumulate: parts a batch is cut into to save memory; gradients are averaged over them.
+        precision: "bfloat16" and "float16" compute forward passes in it where torch deems it safe.
         threads: CPU threads torch uses; numbers are bit-exact for one thread count only.
         device: "auto" takes a CUDA device if there is one.
+        per_image_iterations: steps on each image for methods that optimise on it.
+        per_image_limit: such methods restore only so many test images, spread over the photographs; null:
+            all.
     """
 
-    iterations: Count
+    iterations: Count | None = None
+    images: Count | None = None
+    seconds: Count | None = None
     batch: Count
     crop: Annotated[int, Field(ge=16)]
     every: Count
-    precision: Literal["float32", "bfloat16"] = "float32"
+    select: Literal["last", "best"] = "last"
+    accumulate: Count = 1
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
     threads: Count = 2
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    per_image_iterations: Count = 3000
+    per_image_limit: Count | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Train:
+        given = [key for key in BUDGETS if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"train takes one of {', '.join(BUDGETS)}; got {' and '.join(given) or 'none'}")
+        if self.batch % self.accumulate:
+            raise ValueError(
+                f"train.batch ({self.batch}) is no multiple of train.accumulate ({self.accumulate})"
+            )
+        if self.images is not None and self.images < self.batch:
+            raise ValueError(f"train.images ({self.images}) is less than train.batch ({self.batch})")
+        return self
+
+    @property
+    def steps(self) -> int | None:
+        """Steps of the budget; None when it is counted in seconds."""
+        return self.images // self.batch if self.images is not None else self.iterations
+
+    @property
+    def budget(self) -> str:
+        """The budget in words."""
+        if self.seconds is not None:
+            return f"{self.seconds:,} s of steps"
+        return f"{self.steps:,} steps"
+
+
+BUDGETS = ("iterations", "images", "seconds")
 
 
 class Profile(_Checked):
@@ -81,6 +132,7 @@ class Profile(_Checked):
         width: factor on every network's channel counts; 1 = as published.
         metrics: names of the metrics, in table order.
         seed: seed of everything that is drawn.
+        detector: name of the method that finds damage for those that ask for a detected mask.
     """
 
     name: str
@@ -90,6 +142,7 @@ class Profile(_Checked):
     width: Annotated[float, Field(gt=0, le=4)] = 1.0
     metrics: Annotated[tuple[str, ...], Field(min_length=1)] = ("psnr", "ssim")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    detector: str = "scratch_detector"
 
     @model_validator(mode="after")
     def _check(self) -> Profile:

@@ -8,17 +8,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark import metrics, report, restoring, scoring, sourcecode, splits, store, training
-from benchmark.data import CropStream, Inputs, PairSet
-from benchmark.method import Declaration, Setting, Trainable
+from benchmark import (
+    checkpoints,
+    data,
+    features,
+    metrics,
+    report,
+    restoring,
+    scoring,
+    sourcecode,
+    splits,
+    store,
+    training,
+)
+from benchmark.data import CropStream, Inputs, PairSet, Photographs
+from benchmark.method import Declaration, Setting, Trainable, find, notes, sizes
 from benchmark.profile import Profile
 from benchmark.report import Report
 from benchmark.store import Store
-from degradekit import atomicfiles, executors, manifest, progress, recipe, synth
+from degradekit import atomicfiles, executors, manifest, progress, recipe, sources, synth
 from degradekit.commandline import STORAGE, say
-from degradekit.errors import DataError, OutputFolderError, UnfinishedError
+from degradekit.errors import DataError, OptionError, OutputFolderError, UnfinishedError
 
 STAGES = ("train", "restore", "score")
+#: Splits a detector looks at: methods that ask for its masks are watched on one and tested on the other.
+DETECTED = ("val", "test")
 
 
 @dataclass(frozen=True)
@@ -71,8 +85,9 @@ class Run:
                 self.store.remove(name)
             self._prepare(divided)
             failures: dict[str, str] = {}
-            for number, declaration in enumerate(self.declarations, 1):
-                say(f"{declaration.name} ({number}/{len(self.declarations)})")
+            jobs = self._jobs()
+            for number, declaration in enumerate(jobs, 1):
+                say(f"{declaration.name} ({number}/{len(jobs)})")
                 reason = self._finish(declaration)
                 if reason:
                     failures[declaration.name] = reason
@@ -86,16 +101,42 @@ class Run:
         path = self.store.folder / store.DATA
         prepared = path.is_file() and manifest.read_json(path) == described
         lines = [{"method": "", "stage": "prepare", "why": "done" if prepared else "not done yet"}]
-        for declaration in self.declarations:
+        for declaration in self._jobs():
             redo = ""
             for stage in STAGES:
-                if stage == "train" and declaration.trains == "none":
+                if not _has(declaration, stage):
                     continue
                 key = self._key(declaration, stage) if prepared else {}
                 why = (redo or self.store.stale(declaration.name, stage, key)) if prepared else "not done yet"
                 redo = redo or (f"after {stage}" if why else "")
                 lines.append({"method": declaration.name, "stage": stage, "why": why or "done"})
         return lines
+
+    def _jobs(self) -> list[Declaration]:
+        """The chosen methods and those they depend on, each after what it depends on.
+
+        Raises:
+            OptionError: the run's detector is no detector.
+        """
+        jobs: dict[str, Declaration] = {}
+
+        def add(declaration: Declaration) -> None:
+            for name in self._needs(declaration):
+                add(find(name))
+            jobs.setdefault(declaration.name, declaration)
+
+        for declaration in self.declarations:
+            add(declaration)
+        return list(jobs.values())
+
+    def _needs(self, declaration: Declaration) -> list[str]:
+        """Names of the methods whose results this one uses."""
+        needs = [] if declaration.trained_as is None else [declaration.trained_as]
+        if declaration.mask == "detected":
+            if find(self.profile.detector).kind != "detector":
+                raise OptionError(f"detector: '{self.profile.detector}' restores, it detects nothing")
+            needs.append(self.profile.detector)
+        return needs
 
     def _split(self) -> splits.Split:
         return splits.split(self.profile.data, self.profile.seed, default_train=self.default_train)
@@ -108,9 +149,10 @@ class Run:
             _refuse_change(self.store.folder, manifest.read_json(path), described)
             return
         splits.refuse_overlap(divided)
-        data = self.profile.data
+        asked = self.profile.data
         for part in splits.SPLITS:
-            copies, size = (data.test_copies, data.test_size) if part == "test" else (data.copies, data.size)
+            of_test = part == "test"
+            copies, size = (asked.test_copies, asked.test_size) if of_test else (asked.copies, asked.size)
             plan = synth.Plan(
                 getattr(divided, part), self.recipe, self.store.data(part), copies, size, self.profile.seed
             )
@@ -154,7 +196,7 @@ class Run:
         name = declaration.name
         key = self._key(declaration, stage)
         why = self.store.stale(name, stage, key)
-        if why is None or (stage == "train" and declaration.trains == "none"):
+        if why is None or not _has(declaration, stage):
             return
         if why != "not done yet":
             say(f"{name}: {stage} again, {why}")
@@ -175,14 +217,16 @@ class Run:
             batch=budget.batch,
             seed=seed,
             paired=declaration.trains == "paired",
+            real=self._real(),
+            labelled=self._labelled(),
         )
         folder = self.store.method(declaration.name)
         with progress.reporter(f"steps of {declaration.name}") as on_progress:
-            seconds = training.train(
+            cost = training.train(
                 method,
                 declaration,
                 crops,
-                PairSet(self.store.data("val")),
+                PairSet(self.store.data("val"), self._detected(declaration, "val")),
                 budget=budget,
                 device=device,
                 seed=seed,
@@ -191,8 +235,19 @@ class Run:
                 on_progress=on_progress,
             )
         # Not in any table: two runs of the same numbers never take the same time.
-        cost = {"seconds": round(seconds, 1), "device": str(device), **store.environment()}
+        cost |= {"device": str(device), **store.environment()}
         atomicfiles.write_json(folder / "cost.json", cost)
+
+    def _real(self) -> Photographs | None:
+        return data.real_photographs(sources.find(self.profile.data.real)) if self.profile.data.real else None
+
+    def _labelled(self) -> Photographs | None:
+        folder = self.profile.data.labelled
+        return None if folder is None else data.labelled_photographs(Path(folder))
+
+    def _detected(self, declaration: Declaration, part: str) -> Path | None:
+        """Folder of the masks that the run's detector found; None for a method that gets none of these."""
+        return self.store.detected(self.profile.detector, part) if declaration.mask == "detected" else None
 
     def _restore(self, declaration: Declaration, key: dict[str, str]) -> None:
         name = declaration.name
@@ -201,29 +256,43 @@ class Run:
         method = training.build(declaration, self._setting(), device)
         about: dict[str, Any] = {
             "summary": declaration.summary,
+            "kind": declaration.kind,
             "trains": declaration.trains,
-            "needs_mask": declaration.needs_mask,
+            "mask": declaration.mask,
             "per_image": declaration.per_image,
             "parameters": {},
+            "notes": notes(method),
         }
         if isinstance(method, Trainable):
-            training.load_weights(method, folder / training.WEIGHTS)
+            checkpoints.load_weights(method, self.store.method(declaration.weights_of) / training.WEIGHTS)
             (folder / training.CHECKPOINT).unlink(missing_ok=True)
-            about["parameters"] = {
-                part: sum(tensor.numel() for tensor in network.parameters())
-                for part, network in method.networks.items()
-            }
+            about["parameters"] = sizes(method)
         atomicfiles.write_json(folder / "method.json", about)
         self._clear_others(name, key)
-        with progress.reporter(f"images restored by {name}") as on_progress:
-            restoring.restore_folder(
-                method,
-                declaration,
-                Inputs(self.store.data("test")),
-                self.store.restored(name),
-                seed=self.profile.seed,
-                on_progress=on_progress,
-            )
+        for part in DETECTED if declaration.kind == "detector" else ("test",):
+            inputs = Inputs(self.store.data(part), self._detected(declaration, part))
+            with progress.reporter(f"images restored by {name}") as on_progress:
+                restoring.restore_folder(
+                    method,
+                    declaration,
+                    inputs,
+                    self.store.detected(name, part)
+                    if declaration.kind == "detector"
+                    else self.store.restored(name),
+                    seed=self.profile.seed,
+                    on_progress=on_progress,
+                    stems=self._stems(declaration, inputs),
+                )
+
+    def _stems(self, declaration: Declaration, inputs: Inputs) -> list[str]:
+        """Test images a method restores: all, or for one that optimises on each a fixed few of them.
+
+        These are every n-th in the order of names, so that they are spread over the photographs.
+        """
+        limit = self.profile.train.per_image_limit
+        if not declaration.per_image or limit is None or limit >= len(inputs):
+            return inputs.stems
+        return [inputs.stems[place * len(inputs) // limit] for place in range(limit)]
 
     def _clear_others(self, name: str, key: dict[str, str]) -> None:
         """Remove restored images made under another key; those of a killed run with this key stay."""
@@ -231,15 +300,17 @@ class Run:
 
         mark = self.store.method(name) / "restoring.json"
         if not mark.is_file() or manifest.read_json(mark) != key:
-            shutil.rmtree(self.store.restored(name), ignore_errors=True)
+            for made in (self.store.restored(name), *(self.store.detected(name, part) for part in DETECTED)):
+                shutil.rmtree(made, ignore_errors=True)
             atomicfiles.write_json(mark, key)
 
     def _score(self, declaration: Declaration, key: dict[str, str]) -> None:
         with progress.reporter(f"images of {declaration.name} scored") as on_progress:
+            pairs = PairSet(self.store.data("test"))
             rows = scoring.score(
                 declaration.name,
                 self.store.restored(declaration.name),
-                PairSet(self.store.data("test")),
+                pairs.subset(self._stems(declaration, pairs)),
                 self.metrics,
                 seed=self.profile.seed,
                 on_progress=on_progress,
@@ -247,44 +318,66 @@ class Run:
         atomicfiles.write_text(self.store.method(declaration.name) / "scores.csv", scoring.to_csv(rows))
 
     def _setting(self) -> Setting:
-        return Setting(width=self.profile.width, seed=self.profile.seed)
+        profile = self.profile
+        return Setting(profile.width, profile.seed, profile.train.per_image_iterations)
 
     def _key(self, declaration: Declaration, stage: str) -> dict[str, str]:
         """What a stage's result depends on, in parts that a message can name."""
         profile = self.profile
-        common = {"seed": str(profile.seed), "width": str(profile.width)}
+        key = {"seed": str(profile.seed), "width": str(profile.width)}
+        budget = profile.train.model_dump(exclude={"per_image_iterations", "per_image_limit"})
         if stage == "train" or declaration.trains != "none":
-            train = {
-                **common,
-                "budget": profile.train.model_dump_json(),
+            key |= {
+                "budget": atomicfiles.fingerprint(budget),
                 "training pairs": self._pairs("train"),
                 "validation pairs": self._pairs("val"),
                 "training code": sourcecode.fingerprint(declaration.module, "benchmark.training"),
+                "pretrained weights": atomicfiles.fingerprint(features.present()),
             }
-        else:
-            train = common
+            if profile.data.real:
+                key["real photographs"] = self._files(profile.data.real)
+            if profile.data.labelled:
+                key["labelled photographs"] = self._files([profile.data.labelled])
+        if declaration.mask == "detected":
+            # Restoring the detector's maps stands for all that they depend on.
+            detector = self._key(find(profile.detector), "restore")
+            key["detected masks"] = atomicfiles.fingerprint(detector)
         if stage == "train":
-            return train
-        restore = {
-            **train,
+            return key
+        if declaration.per_image:
+            train = profile.train
+            key["per-image budget"] = f"{train.per_image_iterations} steps, {train.per_image_limit} images"
+        key |= {
             "test pairs": self._pairs("test"),
             "restoring code": sourcecode.fingerprint(declaration.module, "benchmark.restoring"),
         }
         if stage == "restore":
-            return restore
+            return key
         functions = {metric.function.__module__ for metric in self.metrics}
         return {
-            **restore,
+            **key,
             "metrics": ", ".join(metric.convention for metric in self.metrics),
             "official weights": atomicfiles.canonical_json(metrics.weights_key(self.metrics)),
             "scoring code": sourcecode.fingerprint("benchmark.scoring", *sorted(functions)),
         }
+
+    def _files(self, origins: Sequence[str]) -> str:
+        """Fingerprint of files that pairs are not made of: names, sizes and times of change."""
+        found = sources.find(origins)
+        return atomicfiles.fingerprint([f"{source.key} {source.extent}" for source in found])
 
     def _pairs(self, part: str) -> str:
         """Fingerprint of a split's pairs: names and hashes of decoded pixels."""
         rows = manifest.read_rows(self.store.data(part))
         hashed = [{key: row[key] for key in row if key.endswith(("file_name", "sha256"))} for row in rows]
         return atomicfiles.fingerprint(hashed)
+
+
+def _has(declaration: Declaration, stage: str) -> bool:
+    """Whether a method goes through a stage; one that only detects has no restored images to score."""
+    if stage == "train":
+        return declaration.trains != "none" and declaration.trained_as is None
+    return stage != "score" or declaration.kind == "restorer"
 
 
 def require_finished(outcome: Outcome, optional: bool) -> None:

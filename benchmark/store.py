@@ -9,6 +9,7 @@
     methods/NAME/cost.json          how long training took, on what
     methods/NAME/checkpoint.pt      while training; afterwards weights.safetensors
     methods/NAME/restored/STEM.png  one per test pair
+    methods/NAME/detected/{val,test}/STEM.png       of a detector: probabilities, 16 bit
     methods/NAME/scores.csv         one row per image and metric
     methods/NAME/done.json          stage -> key, written last
     methods/NAME/failed.json        the stage and the reason, when it did not work out
@@ -118,6 +119,10 @@ class Store:
     def restored(self, name: str) -> Path:
         """Folder of a method's restored test images."""
         return self.method(name) / "restored"
+
+    def detected(self, name: str, split: str) -> Path:
+        """Folder of the probabilities that a detector found on a split's degraded images."""
+        return self.method(name) / "detected" / split
 
     def methods(self) -> list[str]:
         """Names of the methods with results or a failure, sorted."""

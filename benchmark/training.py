@@ -1,33 +1,34 @@
 """The one training loop: every trained method gets these steps, crops, seeds, checkpoints and no others.
 
-The weights after the last step are the ones that are tested, for every method alike; validation PSNR is
-recorded along the way and selects nothing.
+Which weights are tested is one rule for all methods, the profile's ``select``: those after the last step, or
+those of the checkpoint with the best validation PSNR.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
-import pickle
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmark import metrics, restoring
+from benchmark import checkpoints, metrics, processes, restoring
+from benchmark.checkpoints import Averages
 from benchmark.data import CropStream, PairSet
-from benchmark.method import Declaration, Method, Setting, Trainable
+from benchmark.descent import Descent
+from benchmark.method import Declaration, Detector, Method, Setting, Trainable, memory
 from benchmark.profile import Train
 from degradekit import atomicfiles
-from degradekit.errors import DataError
+from degradekit.errors import DataError, OptionError
 from degradekit.randomness import seed_of
 
-CHECKPOINT, WEIGHTS, LOG = "checkpoint.pt", "weights.safetensors", "training.jsonl"
+CHECKPOINT, WEIGHTS, BEST, LOG = "checkpoint.pt", "weights.safetensors", "best.safetensors", "training.jsonl"
 
 
 class DivergedError(Exception):
@@ -44,15 +45,17 @@ def prepare(train: Train) -> torch.device:
     if train.device == "cuda" and not torch.cuda.is_available():
         raise DataError("train.device is cuda, but torch finds no CUDA device here")
     cuda = train.device == "cuda" or (train.device == "auto" and torch.cuda.is_available())
-    return torch.device("cuda" if cuda else "cpu")
+    if train.precision == "float16" and not cuda:
+        raise OptionError("train.precision: float16 needs a CUDA device; on a CPU take bfloat16 or float32")
+    return torch.device("cuda", processes.local_rank()) if cuda else torch.device("cpu")
 
 
-def build(declaration: Declaration, setting: Setting, device: torch.device) -> Method:
+def build(declaration: Declaration, setting: Setting, device: torch.device) -> Method | Detector:
     """The method with its initial weights, a function of (seed, name)."""
-    torch.manual_seed(seed_of(setting.seed, "build", declaration.name))
+    torch.manual_seed(seed_of(setting.seed, "build", declaration.weights_of))
     method = declaration.build(setting)
     if isinstance(method, Trainable):
-        for network in method.networks.values():
+        for network in (*method.networks.values(), *memory(method).values()):
             # In this layout convolutions on CPUs with AVX-512 run about twice as fast in bfloat16.
             network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     elif declaration.trains != "none":
@@ -72,131 +75,162 @@ def train(
     folder: Path,
     key: str,
     on_progress: Callable[[int, int], None],
-) -> float:
+) -> dict[str, Any]:
     """Train from the checkpoint in ``folder`` that has ``key``, or from the start; write the final weights.
 
     Step n is a function of the weights before it and of (seed, n): a run that was killed and goes on from
-    a checkpoint ends with the same bits as one that was not (on CPU, at one thread count).
+    a checkpoint ends with the same bits as one that was not (on CPU, at one thread count). With several
+    processes, as ``torchrun`` starts them, each takes its part of every batch, and rank 0 writes.
 
     Returns:
-        Seconds it took; those that a killed run lost are not among them.
+        What it took: ``updates``, ``images`` seen, ``seconds`` (those that a killed run lost are not among
+        them) and ``processes``.
 
     Raises:
         DivergedError: a loss is not finite.
+        OptionError: the batch cannot be divided among the processes.
     """
+    parts = _parts(budget)
     for optimizer in method.optimizers.values():
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
-    first, seconds = _resume(method, folder / CHECKPOINT, key, device)
-    start = time.monotonic() - seconds
+    processes.share(checkpoints.tensors(method))
+    means = Averages(method)
+    descend = Descent(parts=len(parts), device=device, scaled=budget.precision == "float16")
+    first, spent = 0, 0.0
+    state = checkpoints.resume(method, means, folder / CHECKPOINT, key=key, device=device)
+    if state is not None:
+        first, spent = int(state["step"]), float(state["seconds"])
+        descend.scaler.load_state_dict(state["scaler"])
     log = _read_log(folder / LOG, first)
+    start = time.monotonic() - spent
     sums: dict[str, Tensor] = {}
-    # No cache of casts: a step may update weights and use them again, and would then see the old ones.
-    autocast = torch.autocast(
-        device.type, torch.bfloat16, enabled=budget.precision == "bfloat16", cache_enabled=False
-    )
 
-    on_progress(first, budget.iterations)
-    for step, batch in enumerate(crops.batches(first, budget.iterations), first):
-        torch.manual_seed(seed_of(seed, "train", declaration.name, step))
-        rate = method.rate(step / budget.iterations)
+    finished, done = first, False
+    _show(on_progress, budget, first, spent)
+    for step, batches in enumerate(crops.batches(first, budget.steps, parts), first):
+        # Time differs between processes, and all have to stop at the same step.
+        progress = processes.tell(_progress(budget, step, time.monotonic() - start))
+        if progress >= 1:
+            break
+        torch.manual_seed(seed_of(seed, "train", declaration.name, step, processes.rank()))
+        rate = method.rate(progress)
         for optimizer in method.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * rate
-        with autocast:
-            losses = method.train_step(batch.to(device, torch.channels_last), step)
-        for name, loss in losses.items():
-            sums[name] = sums.get(name, torch.zeros((), device=device)) + loss.detach().double()
-
+        for descend.part, batch in enumerate(batches):
+            with _autocast(budget, device):
+                losses = method.train_step(batch.to(device, torch.channels_last), progress, descend)
+            for name, loss in losses.items():
+                so_far = sums.get(name, torch.zeros((), device=device, dtype=torch.float64))
+                sums[name] = so_far + loss.detach().double() / len(parts)
         finished = step + 1
-        if finished % budget.every == 0 or finished == budget.iterations:
-            steps = finished - (log[-1]["step"] if log else 0)
-            means = {name: float(total) / steps for name, total in sums.items()}
-            for name, mean in means.items():
-                if not math.isfinite(mean):
-                    raise DivergedError(f"diverged: loss '{name}' is {mean} by step {finished}")
-            psnr = validate(method, declaration, validation, seed)
-            log.append({"step": finished, "rate": rate, "losses": means, "val_psnr": psnr})
+        means.update(method, finished)
+
+        done = processes.tell(_progress(budget, finished, time.monotonic() - start) >= 1)
+        if finished % budget.every == 0 or done:
+            since = finished - (log[-1]["step"] if log else 0)
+            losses_by_name = {name: float(sum_) / since for name, sum_ in processes.average(sums).items()}
+            _refuse_infinite(losses_by_name, finished)
             sums = {}
-            # The log first: on resume, lines beyond the checkpoint are dropped; missing ones would stay so.
-            atomicfiles.write_text(folder / LOG, "".join(json.dumps(line) + "\n" for line in log))
-            _save(method, folder / CHECKPOINT, key, finished, time.monotonic() - start)
-        on_progress(finished, budget.iterations)
+            processes.share(checkpoints.tensors(method))  # Running statistics are each process's own.
+            if processes.rank() == 0:
+                with means.in_place(method):
+                    psnr = validate(method, declaration, validation, seed)
+                    best = max((line["val_psnr"] for line in log), default=psnr)
+                    if budget.select == "best" and psnr >= best:
+                        checkpoints.save_weights(method, folder / BEST)
+                log.append({"step": finished, "rate": rate, "losses": losses_by_name, "val_psnr": psnr})
+                # The log first: on resume, lines beyond the checkpoint are dropped, missing ones stay so.
+                atomicfiles.write_text(folder / LOG, "".join(json.dumps(line) + "\n" for line in log))
+                checkpoints.save(
+                    method,
+                    means,
+                    folder / CHECKPOINT,
+                    key=key,
+                    step=finished,
+                    seconds=time.monotonic() - start,
+                    scaler=descend.scaler.state_dict(),
+                )
+            else:
+                log.append({"step": finished})
+        _show(on_progress, budget, finished, time.monotonic() - start)
+        if done:
+            break
 
-    save_weights(method, folder / WEIGHTS)
-    return time.monotonic() - start
+    if processes.rank() == 0:
+        if budget.select == "best":
+            atomicfiles.write_bytes(folder / WEIGHTS, (folder / BEST).read_bytes())
+            (folder / BEST).unlink()
+        else:
+            with means.in_place(method):
+                checkpoints.save_weights(method, folder / WEIGHTS)
+    processes.wait()
+    return {
+        "updates": finished,
+        "images": finished * budget.batch,
+        "seconds": round(time.monotonic() - start, 1),
+        "processes": processes.count(),
+    }
 
 
-def validate(method: Method, declaration: Declaration, pairs: PairSet, seed: int) -> float:
-    """Mean PSNR (dB) of the restored validation images, computed as on the test images."""
-    psnr = metrics.find("psnr")
+def validate(
+    method: Method | Detector | Trainable, declaration: Declaration, pairs: PairSet, seed: int
+) -> float:
+    """Mean PSNR (dB) of the restored validation images, computed as on the test images.
+
+    For a detector, of the probabilities it finds against the true mask: -10 log10 of the mean squared error.
+    """
     values = []
     for index, stem in enumerate(pairs.stems):
-        mask = pairs.mask(index) if declaration.needs_mask else None
-        restored = restoring.restore(method, declaration, pairs.degraded(index), mask, seed=seed, stem=stem)
-        values.append(psnr(restored, pairs.clean(index)))
+        given = pairs.mask(index) if declaration.mask != "none" else None
+        made = restoring.restore(method, declaration, pairs.degraded(index), given, seed=seed, stem=stem)
+        if declaration.kind == "detector":
+            true = pairs.mask(index) / 255.0
+            values.append(-10 * math.log10(max(float(((made / 65535.0 - true) ** 2).mean()), 1e-10)))
+        else:
+            values.append(metrics.find("psnr")(made.astype("uint8"), pairs.clean(index)))
     return sum(values) / len(values)
 
 
-def save_weights(method: Trainable, path: Path) -> None:
-    """All networks' weights and buffers in one safetensors file, named NETWORK.TENSOR."""
-    from safetensors.torch import save
-
-    tensors = {
-        f"{name}.{key}": tensor.detach().cpu().contiguous()
-        for name, network in method.networks.items()
-        for key, tensor in network.state_dict().items()
-    }
-    atomicfiles.write_bytes(path, save(tensors))
-
-
-def load_weights(method: Trainable, path: Path) -> None:
-    """Read what ``save_weights`` wrote.
-
-    Raises:
-        DataError: the file is missing, damaged or of other networks.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    try:
-        tensors = load(path.read_bytes())
-        for name, network in method.networks.items():
-            prefix = f"{name}."
-            state = {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
-            network.load_state_dict(state)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise DataError(f"{path}: cannot be loaded ({error})") from error
+def _parts(budget: Train) -> list[slice]:
+    """Which crops of a batch this process takes, cut for accumulation."""
+    parts = processes.count() * budget.accumulate
+    if budget.batch % parts:
+        raise OptionError(
+            f"train.batch ({budget.batch}) cannot be divided among {processes.count()} processes, "
+            f"in {budget.accumulate} parts each"
+        )
+    size = budget.batch // parts
+    begin = processes.rank() * budget.accumulate
+    return [slice(part * size, (part + 1) * size) for part in range(begin, begin + budget.accumulate)]
 
 
-def _save(method: Trainable, path: Path, key: str, step: int, seconds: float) -> None:
-    state = {
-        "key": key,
-        "step": step,
-        "seconds": seconds,
-        "networks": {name: network.state_dict() for name, network in method.networks.items()},
-        "optimizers": {name: optimizer.state_dict() for name, optimizer in method.optimizers.items()},
-    }
-    file = io.BytesIO()
-    torch.save(state, file)
-    atomicfiles.write_bytes(path, file.getvalue())
+def _progress(budget: Train, step: int, seconds: float) -> float:
+    if budget.seconds is not None:
+        return seconds / budget.seconds
+    assert budget.steps is not None
+    return step / budget.steps
 
 
-def _resume(method: Trainable, path: Path, key: str, device: torch.device) -> tuple[int, float]:
-    """Load a checkpoint that has ``key``; returns the steps and seconds it has behind it, else zeros."""
-    if not path.is_file():
-        return 0, 0.0
-    try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise DataError(f"{path}: damaged ({error}); remove it to train this method again") from error
-    if state["key"] != key:
-        return 0, 0.0
-    for name, network in method.networks.items():
-        network.load_state_dict(state["networks"][name])
-    for name, optimizer in method.optimizers.items():
-        optimizer.load_state_dict(state["optimizers"][name])
-    return int(state["step"]), float(state["seconds"])
+def _show(on_progress: Callable[[int, int], None], budget: Train, step: int, seconds: float) -> None:
+    if budget.seconds is not None:
+        on_progress(min(round(seconds), budget.seconds), budget.seconds)
+    else:
+        assert budget.steps is not None
+        on_progress(step, budget.steps)
+
+
+def _autocast(budget: Train, device: torch.device) -> AbstractContextManager[Any]:
+    kind = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(budget.precision)
+    # No cache of casts: a step may update weights and use them again, and would then see the old ones.
+    return torch.autocast(device.type, kind or torch.bfloat16, enabled=kind is not None, cache_enabled=False)
+
+
+def _refuse_infinite(losses: dict[str, float], step: int) -> None:
+    for name, mean in losses.items():
+        if not math.isfinite(mean):
+            raise DivergedError(f"diverged: loss '{name}' is {mean} by step {step}")
 
 
 def _read_log(path: Path, first: int) -> list[dict[str, Any]]:

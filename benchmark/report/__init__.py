@@ -23,7 +23,7 @@ class Line:
 
     Args:
         name: its name.
-        about: what ``method.json`` says of it: summary, trains, needs_mask, parameters.
+        about: what ``method.json`` says of it: summary, trains, mask, parameters.
         summaries: by metric name; empty when it failed.
         failure: why there are no numbers, or "".
     """
@@ -36,7 +36,7 @@ class Line:
     @property
     def oracle(self) -> bool:
         """Whether it was told where the damage is."""
-        return bool(self.about.get("needs_mask"))
+        return bool(self.about.get("mask") == "oracle")
 
     @property
     def trained(self) -> bool:
@@ -90,7 +90,7 @@ def read(store: Store) -> Report:
     ]
     about = {name: _about(store, name) for name in names}
     # Told where the damage is, a method is in another contest.
-    contenders = [name for name in names if name not in failures and not about[name].get("needs_mask")]
+    contenders = [name for name in names if name not in failures and about[name].get("mask") != "oracle"]
     photographs, values, summaries = _summarise(rows, chosen, contenders)
     lines = [
         Line(name, about[name], {metric.name: summaries[metric.name][name] for metric in chosen})

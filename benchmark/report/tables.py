@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 ORACLE = "†"
 MISSING = "weights missing"
+SELECTED = {
+    "last": "the last step's weights",
+    "best": "the weights with the best validation PSNR",
+}
 NOT_PUBLISHED = "These are not the papers' numbers."
 
 
@@ -27,8 +31,8 @@ def caption(report: Report) -> list[str]:
     width = "published width" if profile.width == 1 else f"{profile.width:g} of the published width"
     lines = [
         f"Profile {profile.name}, seed {profile.seed}. Networks at {width}; budget of every trained method: "
-        f"{train.iterations:,} steps of {train.batch} crops of {train.crop} px, {train.precision}, "
-        f"the last step's weights, on {counts['train']} training photographs "
+        f"{train.budget} of {train.batch} crops of {train.crop} px, {train.precision}, "
+        f"{SELECTED[train.select]}, on {counts['train']} training photographs "
         f"(and {counts['val']} to watch).",
     ]
     if not profile.as_published():

@@ -121,11 +121,9 @@ def test_lists(call: Call) -> None:
         assert name in [entry["name"] for entry in entries]
         assert all(entry["summary"] for entry in entries)
         assert name in call("benchmark", "list", what).out
-    needs = {
-        entry["name"]: entry["needs_mask"] for entry in json.loads(call("benchmark", "list", "--json").out)
-    }
-    assert needs["biharmonic"]
-    assert not needs["identity"]
+    needs = {entry["name"]: entry["mask"] for entry in json.loads(call("benchmark", "list", "--json").out)}
+    assert needs["biharmonic"] == "oracle"
+    assert needs["identity"] == "none"
 
 
 def test_help_is_quick_and_needs_no_torch() -> None:

@@ -33,7 +33,7 @@ def test_values_beyond_the_range_are_clipped() -> None:
 def test_a_step_sees_the_same_crops_whenever_it_is_asked_for(tmp_path: Path) -> None:
     pairs = PairSet(write(tmp_path))
     one, other = (CropStream(pairs, crop=32, batch=3, seed=7) for _ in range(2))
-    ahead = list(one.batches(2, 6))
+    ahead = [batch for (batch,) in one.batches(2, 6, [slice(None)])]
     for step in (5, 2, 4, 3):
         assert torch.equal(ahead[step - 2].degraded, other.batch(step).degraded)
     reseeded = CropStream(pairs, crop=32, batch=3, seed=8)

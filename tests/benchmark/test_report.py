@@ -32,9 +32,7 @@ def _add(
         name, store.restored(name), pairs, chosen, seed=0, on_progress=lambda done, total: None
     )
     atomicfiles.write_text(store.method(name) / "scores.csv", scoring.to_csv(rows))
-    atomicfiles.write_json(
-        store.method(name) / "method.json", {"trains": "none", "needs_mask": False, **about}
-    )
+    atomicfiles.write_json(store.method(name) / "method.json", {"trains": "none", "mask": "none", **about})
     store.mark_done(name, "score", {})
 
 
@@ -51,7 +49,7 @@ def store(tmp_path: Path) -> Store:
     atomicfiles.write_json(store.folder / "data.json", described)
     _add(store, "as_is", 1.0)
     _add(store, "brighter", 1.2, trains="paired", parameters={"net": 1234567})
-    _add(store, "told", 1.1, needs_mask=True)
+    _add(store, "told", 1.1, mask="oracle")
     store.mark_failed("broken", "train", "ValueError: 50% | of it_failed")
     return store
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def _restore(method: Method, declaration: Declaration, inputs: Inputs, out: Path
     restore_folder(method, declaration, inputs, out, seed=0, on_progress=lambda done, total: None)
 
 
-def _declare(**declared: bool) -> Declaration:
+def _declare(**declared: Any) -> Declaration:
     return Declaration("noise", "for tests", lambda setting: Noise(), **declared)
 
 
@@ -52,7 +53,7 @@ def test_the_mask_is_given_to_those_who_declare_it(tmp_path: Path) -> None:
     inputs = Inputs(write(tmp_path / "data", count=1))
     without, with_mask = Noise(), Noise()
     _restore(without, _declare(), inputs, tmp_path / "a")
-    _restore(with_mask, _declare(needs_mask=True), inputs, tmp_path / "b")
+    _restore(with_mask, _declare(mask="oracle"), inputs, tmp_path / "b")
     assert without.masks == [None]
     (mask,) = with_mask.masks
     assert mask is not None

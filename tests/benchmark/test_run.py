@@ -252,7 +252,7 @@ class Spy:
 def test_no_method_meets_the_clean_test_images(photographs: Path, tmp_path: Path) -> None:
     spy = Spy()
     job = _run(photographs, tmp_path / "run")
-    job.declarations = [Declaration("spy", "for tests", lambda setting: spy, needs_mask=True)]
+    job.declarations = [Declaration("spy", "for tests", lambda setting: spy, mask="oracle")]
     assert job.go().failures == {}
     pairs = PairSet(tmp_path / "run/data/test")
     degraded = {imagefiles.pixel_hash(pairs.degraded(index)) for index in range(len(pairs))}

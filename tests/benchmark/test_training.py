@@ -10,9 +10,9 @@ import torch
 from pairfolders import write
 from torch import Tensor, nn
 
-from benchmark import training
+from benchmark import checkpoints, training
 from benchmark.data import Batch, CropStream, PairSet
-from benchmark.method import Declaration, Setting, Trainable
+from benchmark.method import Declaration, Descend, Setting, Trainable
 from benchmark.profile import Train
 from benchmark.training import CHECKPOINT, LOG, WEIGHTS, DivergedError
 from degradekit.errors import DataError
@@ -37,13 +37,11 @@ class Small:
     def rate(self, progress: float) -> float:
         return 1 - progress
 
-    def train_step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+    def train_step(self, batch: Batch, progress: float, descend: Descend) -> dict[str, Tensor]:
         self.net.train()
         noisy = batch.degraded + 0.01 * torch.randn_like(batch.degraded)
         loss = (self.net(noisy).float() - batch.clean).abs().mean()
-        self.optimizers["net"].zero_grad()
-        torch.autograd.backward(loss)
-        self.optimizers["net"].step()
+        descend(loss, self.optimizers["net"])
         return {"l1": loss}
 
     def restore(self, degraded: Tensor, mask: Tensor | None) -> Tensor:
@@ -140,9 +138,9 @@ def test_a_damaged_checkpoint_is_named(data: Path, tmp_path: Path) -> None:
 
 
 class Exploding(Small):
-    def train_step(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        losses = super().train_step(batch, step)
-        return {"l1": losses["l1"], "odd": torch.tensor(float("nan") if step == 4 else 1.0)}
+    def train_step(self, batch: Batch, progress: float, descend: Descend) -> dict[str, Tensor]:
+        losses = super().train_step(batch, progress, descend)
+        return {"l1": losses["l1"], "odd": torch.tensor(float("nan") if progress > 0.4 else 1.0)}
 
 
 def test_a_loss_that_is_no_number_stops_before_it_is_saved(data: Path, tmp_path: Path) -> None:
@@ -179,9 +177,9 @@ def test_weights_of_other_networks_are_refused(data: Path, tmp_path: Path) -> No
     method = _train(tmp_path, data)
     method.networks = {"net": nn.Conv2d(3, 3, 1)}
     with pytest.raises(DataError, match=r"weights\.safetensors: cannot be loaded"):
-        training.load_weights(method, tmp_path / WEIGHTS)
+        checkpoints.load_weights(method, tmp_path / WEIGHTS)
     with pytest.raises(DataError, match="cannot be loaded"):
-        training.load_weights(method, tmp_path / "gone")
+        checkpoints.load_weights(method, tmp_path / "gone")
 
 
 def test_cuda_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,21 +11,27 @@ from pictures import picture
 from torch import Tensor
 
 from benchmark import method as methods
-from benchmark import training
+from benchmark import restoring, training
 from benchmark.data import Batch, as_batch
-from benchmark.method import Declaration, Method, Setting, Trainable
+from benchmark.descent import Descent
+from benchmark.method import Declaration, Detector, Method, Setting, Trainable
 
 ALL = list(methods.discover().values())
-NARROW = Setting(width=1 / 16, seed=3)
+NARROW = Setting(width=1 / 16, seed=3, per_image_iterations=3)
+SIDE = 64
 CPU = torch.device("cpu")
+#: One step in each tenth of the budget.
+BUDGET = [tenth / 10 + 0.05 for tenth in range(10)]
 each = pytest.mark.parametrize("declaration", ALL, ids=lambda declaration: declaration.name)
 trained = pytest.mark.parametrize(
-    "declaration", [one for one in ALL if one.trains != "none"], ids=lambda declaration: declaration.name
+    "declaration",
+    [one for one in ALL if one.trains != "none" and one.trained_as is None],
+    ids=lambda declaration: declaration.name,
 )
 
 
 @cache
-def _built(declaration: Declaration) -> Method:
+def _built(declaration: Declaration) -> Method | Detector:
     if reason := declaration.unavailable():
         pytest.skip(reason)
     return training.build(declaration, NARROW, CPU)
@@ -34,17 +40,18 @@ def _built(declaration: Declaration) -> Method:
 def _restore(declaration: Declaration, image: Tensor) -> Tensor:
     mask = torch.zeros(1, 1, *image.shape[2:])
     mask[..., 5:12, 8:20] = 1
-    torch.manual_seed(0)
-    with torch.set_grad_enabled(declaration.per_image):
-        return _built(declaration).restore(image, mask if declaration.needs_mask else None)
+    given = mask if declaration.mask != "none" else None
+    return restoring.apply(_built(declaration), declaration, image, given, seed=0, stem="picture")
 
 
 def _batch(seed: int) -> Batch:
-    clean = torch.cat([as_batch(picture(seed + number, 256, 256)) for number in range(2)])
-    return Batch(clean * 0.7, clean, torch.zeros(2, 1, 256, 256))
+    clean = torch.cat([as_batch(picture(seed + number, SIDE, SIDE)) for number in range(2)])
+    mask = torch.zeros(2, 1, SIDE, SIDE)
+    mask[..., 10:30, 12:25] = 1
+    return Batch(clean * 0.7, clean, mask)
 
 
-def _state(method: Method) -> dict[str, Tensor]:
+def _state(method: object) -> dict[str, Tensor]:
     networks = getattr(method, "networks", {}).items()
     return {f"{name}.{key}": t.clone() for name, net in networks for key, t in net.state_dict().items()}
 
@@ -68,7 +75,7 @@ def test_it_keeps_the_size_and_its_input(declaration: Declaration, height: int, 
     image = as_batch(picture(0, height, width))
     before = image.clone()
     restored = _restore(declaration, image)
-    assert restored.shape == image.shape
+    assert restored.shape == (1, 1 if declaration.kind == "detector" else 3, height, width)
     assert restored.dtype == torch.float32
     assert torch.isfinite(restored).all()
     assert torch.equal(image, before)
@@ -101,9 +108,10 @@ def test_a_step_gives_finite_scalars_and_moves_every_network(declaration: Declar
     method = training.build(declaration, NARROW, CPU)
     assert isinstance(method, Trainable)
     before = _state(method)
-    losses = method.train_step(_batch(0), 0)
-    assert losses
-    assert all(loss.ndim == 0 and torch.isfinite(loss) for loss in losses.values())
+    for progress in BUDGET:  # A method may train in stages.
+        losses = method.train_step(_batch(0), progress, Descent(device=CPU))
+        assert losses
+        assert all(loss.ndim == 0 and torch.isfinite(loss) for loss in losses.values())
     after = _state(method)
     for name in method.networks:
         assert any(not torch.equal(before[key], after[key]) for key in before if key.startswith(f"{name}."))
@@ -117,9 +125,9 @@ def test_a_step_is_a_function_of_weights_batch_and_seed(declaration: Declaration
         assert isinstance(method, Trainable)
         torch.manual_seed(other)
         torch.rand(other)
-        for step in range(2):
+        for step, progress in enumerate(BUDGET[::3]):
             torch.manual_seed(step)
-            method.train_step(_batch(step), step)
+            method.train_step(_batch(step), progress, Descent(device=CPU))
         states.append(_state(method))
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
