@@ -79,7 +79,7 @@ def calibrate(
 )
 @click.option("--real", type=click.Path(path_type=Path), help="Folder of real old photographs, for colour.")
 @click.option(
-    "--frames", type=click.IntRange(1, 1000), default=14, show_default=True, help="Frames generated."
+    "--frames", type=click.IntRange(1, 1000), default=42, show_default=True, help="Frames generated."
 )
 @click.option("--copies", type=click.IntRange(1, 1000), default=4, show_default=True, help="Samples of each.")
 @click.option("--seed", type=int, default=0, show_default=True)

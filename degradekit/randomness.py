@@ -59,6 +59,10 @@ class Constant:
         """The value."""
         return self.value
 
+    def at(self, share: float) -> Scalar:
+        """The value."""
+        return self.value
+
     def extremes(self) -> tuple[Scalar, ...]:
         """The values a bounds check has to look at."""
         return (self.value,)
@@ -74,6 +78,10 @@ class Uniform:
     def sample(self, rng: Generator) -> Scalar:
         """One draw."""
         return float(rng.uniform(self.low, self.high))
+
+    def at(self, share: float) -> Scalar:
+        """The value under which the part ``share``, in [0, 1), of all draws lies."""
+        return self.low + share * (self.high - self.low)
 
     def extremes(self) -> tuple[Scalar, ...]:
         """Both ends."""
@@ -92,6 +100,11 @@ class LogUniform:
         value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
         return min(max(value, self.low), self.high)
 
+    def at(self, share: float) -> Scalar:
+        """The value under which the part ``share``, in [0, 1), of all draws lies."""
+        value = self.low * (self.high / self.low) ** share
+        return min(max(value, self.low), self.high)
+
     def extremes(self) -> tuple[Scalar, ...]:
         """Both ends."""
         return (self.low, self.high)
@@ -108,6 +121,10 @@ class Integer:
         """One draw."""
         return int(rng.integers(self.low, self.high, endpoint=True))
 
+    def at(self, share: float) -> Scalar:
+        """The value under which the part ``share``, in [0, 1), of all draws lies."""
+        return self.low + int(share * (self.high - self.low + 1))
+
     def extremes(self) -> tuple[Scalar, ...]:
         """Both ends."""
         return (self.low, self.high)
@@ -122,6 +139,10 @@ class Choice:
     def sample(self, rng: Generator) -> Scalar:
         """One draw."""
         return self.values[int(rng.integers(len(self.values)))]
+
+    def at(self, share: float) -> Scalar:
+        """The value at this part, in [0, 1), of the list."""
+        return self.values[int(share * len(self.values))]
 
     def extremes(self) -> tuple[Scalar, ...]:
         """All of them."""

@@ -111,18 +111,18 @@ def generate_defects(
 ) -> Defects:
     """Objects a recipe paints on ``frames`` empty gray 35 mm frames, outlined as people would.
 
-    The frames take turns in having the resolutions ``pitches`` (um per pixel), as the real scans did.
+    The frames take turns in having the resolutions ``pitches`` (um per pixel), as the real scans did. Rates
+    differ from frame to frame as the recipe says, evenly spread: the median of a few frames is the recipe's.
     """
     defects = Defects()
-    for frame in range(frames):
+    for frame, steps in enumerate(recipe.draw_evenly(seed, "frame", frames)):
         um_per_px = pitches[frame % len(pitches)]
         height, width = (round(side * 1000 / um_per_px) for side in FRAME_MM)
         gray = np.full((height, width, 3), 0.5, dtype=np.float32)
-        drawn = recipe.draw(seed, f"frame-{frame}", 0, 1000 / um_per_px)
-        for step in drawn.steps:
+        for step in steps:
             op = ops.find(step.op)
             if op.masks:
-                photo = op(Photo(gray, drawn.px_per_mm), generator(step.seed), **step.values)
+                photo = op(Photo(gray, 1000 / um_per_px), generator(step.seed), **step.values)
                 for name in set(op.masks) & set(photo.masks):
                     _outline(defects, name, quantise(photo.masks[name]), um_per_px)
         defects.area_mm2 += FRAME_MM[0] * FRAME_MM[1]

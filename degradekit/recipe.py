@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -129,12 +129,19 @@ class Step:
         """Nothing, or this step with values drawn and strengths scaled."""
         if not self.chance.happens(seed, names):
             return []
-        values = {
-            parameter: values.sample(stream(seed, *names, self.name, parameter))
-            for parameter, values in self.values.items()
-        }
+        return self.drawn(
+            seed_of(seed, *names, self.name, "apply"),
+            severity,
+            lambda parameter, values: values.sample(stream(seed, *names, self.name, parameter)),
+        )
+
+    def drawn(
+        self, seed: int, severity: float, value: Callable[[str, Distribution], Scalar]
+    ) -> list[DrawnStep]:
+        """This step with the sub-seed ``seed`` and what ``value`` picks from each distribution."""
+        values = {parameter: value(parameter, values) for parameter, values in self.values.items()}
         scaled = values if severity == 1 else self.op.scaled(values, severity)
-        return [DrawnStep(self.op.name, seed_of(seed, *names, self.name, "apply"), scaled)]
+        return [DrawnStep(self.op.name, seed, scaled)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +191,32 @@ class Recipe:
         names = (key, variant)
         steps = tuple(drawn for step in self.steps for drawn in step.draw(seed, names, self.severity))
         return Drawn(self.name, px_per_mm, steps)
+
+    def draw_evenly(self, seed: int, key: str, count: int) -> list[tuple[DrawnStep, ...]]:
+        """The steps of ``count`` samples whose values are spread evenly over their distributions.
+
+        A Latin hypercube: each value of a step outside any group, and whether the step happens, comes once
+        from every one of ``count`` equal shares of its distribution. So a few samples have the median and
+        the spread that many random ones would. What is in groups is drawn as ever.
+        """
+
+        def share(number: int, *names: str) -> float:
+            rng = stream(seed, key, "evenly", *names)
+            places, within = rng.permutation(count), rng.random(count)
+            return float(places[number] + within[number]) / count
+
+        def one(step: Step | Group, number: int) -> list[DrawnStep]:
+            names = (key, number)
+            if isinstance(step, Group):
+                return step.draw(seed, names, self.severity)
+            if share(number, step.name, "p") >= step.chance.p:
+                return []
+            own = seed_of(seed, *names, step.name, "apply")
+            return step.drawn(
+                own, self.severity, lambda parameter, values: values.at(share(number, step.name, parameter))
+            )
+
+        return [tuple(drawn for step in self.steps for drawn in one(step, number)) for number in range(count)]
 
     def at_severity(self, severity: float) -> Recipe:
         """The same recipe with another severity.

@@ -21,14 +21,13 @@ from degradekit.specks import Spots
 LIGHT = np.array([0.96, 0.955, 0.94], dtype=np.float32)
 DARK = np.array([0.13, 0.115, 0.10], dtype=np.float32)
 #: Standard deviation of ln(area), fitted to dust and dirt drawn by hand on scanned film.
-DUST_SPREAD = 0.42
+DUST_SPREAD = 0.5
 DIRT_SPREAD = 0.54
-#: Side of the patches that have a density of their own.
-DUST_PATCH_MM = 12.0
-DIRT_PATCH_MM = 20.0
+#: Side of the patches in which hairs have a density of their own.
+HAIR_PATCH_MM = 12.0
 #: Dirt falls in crumbs: this many beside the main body, within this many of its radii.
 CRUMBS = 9
-CRUMB_REACH = 2.4
+CRUMB_REACH = 2.0
 #: Clumps are drawn at least this finely and averaged, as their crumbs overlap.
 CRUMBS_PX_PER_MM = 5.0
 #: Lint is short: its median length over that of hairs; standard deviations of ln(length), ln(width).
@@ -36,6 +35,8 @@ LINT_LENGTH = 0.27
 LINT_SPREAD = 0.72
 HAIR_SPREAD = 0.53
 WIDTH_SPREAD = 0.25
+#: Hairs get thin over this many widths from each end.
+TAPER = 1.5
 
 
 @op(masks=("dust",), neutral={"density_per_cm2": 0.0})
@@ -46,19 +47,20 @@ def dust(
     density_per_cm2: Annotated[float, Bounds(0, 1000, "per cm2")] = 3.0,
     diameter_um: Annotated[float, Bounds(5, 5000, "um")] = 235.0,
     clustering: Annotated[float, Bounds(0, 4, "1")] = 0.3,
+    patch_mm: Annotated[float, Bounds(1, 200, "mm")] = 12.0,
     light_share: Annotated[float, Bounds(0, 1, "1")] = 0.85,
     opacity: Annotated[float, Bounds(0, 1, "1")] = 0.9,
 ) -> Photo:
     """Fine specks all over, mostly white: dust on the negative kept light off the paper.
 
     ``diameter_um`` is the median of discs of equal area; areas are lognormal. ``clustering`` is the variance
-    of the local density over its squared mean, ``light_share`` the share of white specks. The mask is
-    coverage times opacity. Source: 5,098 specks drawn by hand on five scanned 35 mm frames: ln(area/um2)
-    normal with mean 7.83, sd 0.42 once the annotators' lower limit of 36 pixels is allowed for (median
-    diameter 57 um), 99 per cm2, clustering 0.2 to 0.3. The defaults are such film printed 4.2 times as
-    large (10 x 15 cm), half as dusty.
+    of the density over its squared mean, from one patch of ``patch_mm`` to the next; ``light_share`` the
+    share of white specks. The mask is coverage times opacity. Source: 5,979 specks drawn by hand on seven
+    scanned 35 mm frames: ln(area/um2) normal with mean 7.83, sd 0.5 once the annotators' lower limit of 36
+    pixels is allowed for (median diameter 57 um), 99 per cm2, clustering 0.2 to 0.3 over 3 mm. The defaults
+    are such film printed 4.2 times as large (10 x 15 cm), half as dusty.
     """
-    points = _points(photo, rng, density_per_cm2, clustering, DUST_PATCH_MM, diameter_um)
+    points = _points(photo, rng, density_per_cm2, clustering, patch_mm, diameter_um)
     count = len(points)
     if count == 0 or opacity == 0:
         return photo
@@ -84,18 +86,20 @@ def dirt(
     density_per_cm2: Annotated[float, Bounds(0, 200, "per cm2")] = 0.5,
     diameter_um: Annotated[float, Bounds(20, 20000, "um")] = 600.0,
     clustering: Annotated[float, Bounds(0, 4, "1")] = 1.1,
+    patch_mm: Annotated[float, Bounds(1, 200, "mm")] = 20.0,
     light_share: Annotated[float, Bounds(0, 1, "1")] = 0.15,
     opacity: Annotated[float, Bounds(0, 1, "1")] = 0.85,
 ) -> Photo:
     """Ragged crumbs and clumps of dirt, dark where they lie on the print, gathered in places.
 
     ``diameter_um`` is the median of discs of equal area; areas are lognormal and each clump sheds smaller
-    crumbs. ``clustering`` is the variance of the local density over its squared mean, ``light_share`` the
-    share printed white from the negative. The mask is coverage times opacity. Source: 1,374 pieces drawn by
-    hand on five scanned 35 mm frames: ln(area/um2) normal with mean 8.77, sd 0.54 (median diameter 91 um),
-    29 per cm2, clustering 1.1 over 2 mm; defaults as for dust, a little larger; crumbs are our choice.
+    crumbs. ``clustering`` is the variance of the density over its squared mean, from one patch of
+    ``patch_mm`` to the next; ``light_share`` the share printed white from the negative. The mask is coverage
+    times opacity. Source: 1,784 pieces drawn by hand on seven scanned 35 mm frames: ln(area/um2) normal with
+    mean 8.92, sd 0.54 (median diameter 98 um), 29 per cm2, clustering 1.1 over some mm; defaults as for
+    dust, a little larger; crumbs are our choice.
     """
-    points = _points(photo, rng, density_per_cm2, clustering, DIRT_PATCH_MM, diameter_um)
+    points = _points(photo, rng, density_per_cm2, clustering, patch_mm, diameter_um)
     count = len(points)
     if count == 0 or opacity == 0:
         return photo
@@ -146,7 +150,7 @@ def hair(
     (5, 50, 95 %: 1.01, 1.20, 1.92; model 0.98, 1.17, 2.2). The defaults are such film printed 4.2 times as
     large.
     """
-    points = _points(photo, rng, density_per_cm2, 0.2, DUST_PATCH_MM, 3e3 * length_mm)
+    points = _points(photo, rng, density_per_cm2, 0.2, HAIR_PATCH_MM, 3e3 * length_mm)
     if len(points) == 0 or opacity == 0:
         return photo
     strands: list[Dots] = []
@@ -191,7 +195,7 @@ def _strand(
     along = np.linspace(0, 1, count)
     bearing = np.interp(along, np.linspace(0, 1, knots + 1), heading)
     x, y = (np.cumsum(part) * length / count for part in (np.cos(bearing), np.sin(bearing)))
-    ends = np.clip(np.minimum(along, 1 - along) * length / (3 * width), 0, 1)
+    ends = np.clip(np.minimum(along, 1 - along) * length / (TAPER * width), 0, 1)
     radii = radius * (0.4 + 0.6 * ends)
     weights = weight * line_weight(length * px_per_mm / count, radii)
     x, y = (

@@ -17,15 +17,15 @@ from degradekit.photo import Photo
 from degradekit.randomness import child
 from degradekit.strokes import Strokes
 
-#: Scratches come in bursts made by one contact: this many on average beyond the first.
-MORE_PER_BURST = 3.0
 #: The share of bursts that are a single tear, and how much wider it is.
 TORN, TORN_WIDER = 0.08, 4.0
 #: Spread of a burst: direction in degrees, position in lengths of its scratches.
 BURST_ANGLE_DEG = 9.0
 BURST_WIDTH = 0.45
-#: Standard deviations of ln(length) and ln(width); lengths are fitted to labelled film scans.
-LENGTH_SPREAD = 0.9
+#: Standard deviations of ln(length) between bursts and within one, and of ln(width); with strokes that come
+#: singly, fitted to labelled film scans.
+LENGTH_SPREAD = 0.6
+STROKE_SPREAD = 0.5
 WIDTH_SPREAD = 0.45
 #: The elastic distortion is smooth over this distance.
 ELASTIC_CORRELATION_MM = 6.0
@@ -46,6 +46,7 @@ def scratches(
     blend: Literal["addition", "lighten_only", "screen"] = "screen",
     depth: Annotated[float, Bounds(0, 3, "layers")] = 3.0,
     polarity: Literal["light", "dark"] = "light",
+    burst: Annotated[float, Bounds(1, 30, "strokes")] = 4.0,
 ) -> Photo:
     """Light, broken lines in bursts of nearly parallel strokes, now and then a wide ragged tear.
 
@@ -54,18 +55,21 @@ def scratches(
     the gray of the bared base; ``raggedness`` goes from clean cuts to frayed, interrupted ones. ``depth`` is
     how many of a colour print's layers are gone: up to 1 cyan (a red scratch), to 2 magenta too (yellow), to
     3 all of them (white). ``polarity`` "dark" is a scratch of the negative: the same in black, by the
-    blending modes' opposites. The mask is coverage times opacity, times depth / 3.
+    blending modes' opposites. ``burst`` is the mean number of strokes that one contact leaves. The mask is
+    coverage times opacity, times depth / 3.
     Source: the three blending modes, random opacity and elastic distortion are Wan et al., CVPR 2020, 3.3
     (their textures were never released); the texture, depth and polarity are our own.
     """
     if density_per_cm2 == 0 or opacity == 0 or depth == 0:
         return photo
     shape, scale = (photo.height, photo.width), photo.px_per_mm
-    bursts = rng.poisson(density_per_cm2 * photo.area_mm2 / 100 / (1 + MORE_PER_BURST))
+    bursts = rng.poisson(density_per_cm2 * photo.area_mm2 / 100 / burst)
     size_mm = (photo.width / scale, photo.height / scale)
     # In millimetres, so that the same scratches come out at any resolution.
     bending, contacts, beads = (child(rng) for _ in range(3))
-    dots = _bursts(bursts, size_mm, length_mm, width_um * 1e-3, contacts).dots(raggedness, scale, beads)
+    dots = _bursts(bursts, burst, size_mm, length_mm, width_um * 1e-3, contacts).dots(
+        raggedness, scale, beads
+    )
     if elastic_mm > 0 and dots.x.size:
         # The texture bends where its strokes do; bending every pixel of it would take most of the time.
         dx, dy = fields.displacement_at(
@@ -90,7 +94,12 @@ def scratches(
 
 
 def _bursts(
-    number: int, size_mm: tuple[float, float], length_mm: float, width_mm: float, rng: Generator
+    number: int,
+    strokes_each: float,
+    size_mm: tuple[float, float],
+    length_mm: float,
+    width_mm: float,
+    rng: Generator,
 ) -> Strokes:
     """The strokes of so many contacts: those of one are near each other and nearly parallel."""
     # Each kind of number from a generator of its own: one burst more changes none of the others.
@@ -99,7 +108,7 @@ def _bursts(
     size = length_mm * np.exp(LENGTH_SPREAD * sizes.standard_normal(number))
     # One burst in a dozen is a real tear: a single stroke, several times as wide.
     torn = chance < TORN
-    count = np.where(torn, 1, counts.geometric(1 / (1 + MORE_PER_BURST), number))
+    count = np.where(torn, 1, counts.geometric(1 / strokes_each, number))
     owner = np.repeat(np.arange(number), count)
     away, beside, turned, longer, wider = strokes.standard_normal((owner.size, 5)).T
     spread = (BURST_WIDTH * size * (count > 1))[owner]
@@ -107,6 +116,6 @@ def _bursts(
         (x * size_mm[0])[owner] + away * spread,
         (y * size_mm[1])[owner] + beside * spread,
         (turn * math.pi)[owner] + math.radians(BURST_ANGLE_DEG) * turned,
-        size[owner] * np.exp(0.5 * longer),
+        size[owner] * np.exp(STROKE_SPREAD * longer),
         width_mm * np.exp(WIDTH_SPREAD * wider) * np.where(torn, TORN_WIDER, 1)[owner],
     )
