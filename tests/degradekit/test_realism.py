@@ -78,17 +78,8 @@ def test_grain_of_both_models_agrees() -> None:
 
 
 def test_generated_defects_have_the_recipe_s_rate() -> None:
-    steps = [
-        {
-            "scratches": {
-                "density_per_cm2": 8.0,
-                "raggedness": 0.0,
-                "width_um": 200.0,
-                "length_mm": 3.0,
-                "burst": 1.0,
-            }
-        }
-    ]
+    values = {"density_per_cm2": 8.0, "raggedness": 0.0, "width_um": 200.0, "length_mm": 3.0, "burst": 1.0}
+    steps = [{"scratches": values}]
     made = realism.generate_defects(recipe.parse({"format": "35mm", "steps": steps}), 2, [40.0], 0)
     per_cm2 = len(made.found["scratch"]["area"]) / made.area_mm2 * 100
     # Crossing strokes are outlined as one.
