@@ -102,7 +102,7 @@ class LogUniform:
 
     def at(self, share: float) -> Scalar:
         """The value under which the part ``share``, in [0, 1), of all draws lies."""
-        value = self.low * (self.high / self.low) ** share
+        value = float(self.low * (self.high / self.low) ** share)
         return min(max(value, self.low), self.high)
 
     def extremes(self) -> tuple[Scalar, ...]:
