@@ -87,7 +87,7 @@ def share(tensors: Iterable[Tensor]) -> None:
     """Set tensors to those of rank 0, in place."""
     if together():
         for tensor in tensors:
-            dist.broadcast(tensor, 0)
+            dist.broadcast(tensor.detach(), 0)
 
 
 def tell(value: Any) -> Any:

@@ -53,8 +53,10 @@ def tiled(
 
 def starts(length: int, side: int, overlap: int) -> list[int]:
     """First pixels of the fewest tiles that cover an axis of ``length`` with ``overlap`` or more, evenly."""
-    count = 1 + max(0, -(-(length - side) // (side - overlap)))
-    return [round(place * (length - side) / max(count - 1, 1)) for place in range(count)]
+    if length <= side:
+        return [0]
+    count = 1 - (side - length) // (side - overlap)
+    return [round(place * (length - side) / (count - 1)) for place in range(count)]
 
 
 def _ramp(length: int, overlap: int) -> Tensor:

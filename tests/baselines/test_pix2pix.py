@@ -123,14 +123,14 @@ def test_the_generators_loss_is_gan_plus_100_l1() -> None:
     below = Descent(device=CPU)
 
     def record(loss: Tensor, *optimizers: Optimizer, clip_norm: float | None = None) -> None:
-        totals.append(float(loss))
+        totals.append(float(loss.detach()))
         below(loss, *optimizers, clip_norm=clip_norm)
 
     losses = method.train_step(_batch(), 0.0, record)
     judge, generator = totals
     fake, real = losses["discriminator_fake"], losses["discriminator_real"]
-    assert judge == pytest.approx(0.5 * float(fake + real))
-    assert generator == pytest.approx(float(losses["gan"] + 100 * losses["l1"]))
+    assert judge == pytest.approx(0.5 * float((fake + real).detach()))
+    assert generator == pytest.approx(float((losses["gan"] + 100 * losses["l1"]).detach()))
 
 
 def test_the_generators_step_leaves_the_discriminator_without_gradients_of_its_own() -> None:
