@@ -51,6 +51,11 @@ SOURCES_HELP = (
     "--workers", type=click.IntRange(min=1), help="Processes that make pairs; all cores if not given."
 )
 @click.option("--force", multiple=True, metavar="METHOD", help="Remove its results first.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Methods at once.")
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers take the methods.")
+@click.option("--real", multiple=True, metavar="SRC", help="Real old photographs to learn from; no truth.")
+@click.option("--labelled", metavar="DIR", help="Real photographs with masks: images/STEM, masks/STEM.")
+@click.option("--budget", metavar="UNIT=N", help="iters=N, images=N or time=SECONDS per trained method.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and why, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
 def run(
@@ -64,6 +69,11 @@ def run(
     overrides: tuple[str, ...],
     workers: int | None,
     force: tuple[str, ...],
+    jobs: int,
+    scheduler: str | None,
+    real: tuple[str, ...],
+    labelled: str | None,
+    budget: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -81,20 +91,34 @@ def run(
         changes.append(f"data.test={json.dumps(test)}")
     if seed is not None:
         changes.append(f"seed={seed}")
+    if real:
+        changes.append(f"data.real={json.dumps(real)}")
+    if labelled is not None:
+        changes.append(f"data.labelled={json.dumps(labelled)}")
+    if budget is not None:
+        changes += profiles.budget(budget)
     resolved = profiles.load(profile, file=config, overrides=[*overrides, *changes])
     own = resolved.data.train == profiles.load(profile).data.train
     # From here on torch is needed, which takes a second to import.
+    from benchmark import processes
     from benchmark.run import Run, require_finished
 
     declarations = _chosen(methods)
     for name in force:
         _chosen(name)
-    job = Run(resolved, declarations, out or Path("runs") / profile, own, workers)
+    job = Run(resolved, declarations, out or Path("runs") / profile, own, workers, jobs, scheduler)
+    processes.join()
+    if processes.rank() > 0:
+        job.follow()
+        return
     if dry_run:
         plan = job.plan()
         click.echo(json.dumps(plan, indent=2) if as_json else "\n".join(map(_planned, plan)))
         return
-    outcome = job.go(force)
+    try:
+        outcome = job.go(force)
+    finally:
+        processes.tell(None)  # Nothing is left to train.
     _show(outcome.report, job.store.folder, as_json)
     require_finished(outcome, optional=methods == "all")
 

@@ -188,6 +188,19 @@ def load(name: str, *, file: Path | None = None, overrides: Sequence[str] = ()) 
         raise OptionError(_explain(error)) from None
 
 
+def budget(text: str) -> list[str]:
+    """``iters=N``, ``images=N`` or ``time=SECONDS`` as overrides for ``load``.
+
+    Raises:
+        OptionError: it is none of these.
+    """
+    unit, equals, value = text.partition("=")
+    keys = {"iters": "iterations", "images": "images", "time": "seconds"}
+    if unit not in keys or not equals:
+        raise OptionError(f"--budget takes iters=N, images=N or time=SECONDS, got '{text}'")
+    return [f"train.{key}={value if key == keys[unit] else 'null'}" for key in BUDGETS]
+
+
 def _mapping(text: str, where: str) -> dict[str, Any]:
     try:
         raw = yaml.safe_load(text)
