@@ -231,6 +231,7 @@ def _list_profiles() -> list[dict[str, Any]]:
 cli.add_command(cli_results.score)
 cli.add_command(cli_results.import_)
 cli.add_command(cli_results.compare)
+cli.add_command(cli_results.efficiency)
 cli.add_command(cli_weights.weights)
 cli.add_command(cli_weights.data)
 cli.add_command(cli_weights.metrics)

@@ -1,4 +1,4 @@
-"""``benchmark score``, ``import`` and ``compare``: other people's results, and other runs'."""
+"""``benchmark score``, ``import``, ``compare``, ``efficiency``: a closer look at results, ours or not."""
 
 from __future__ import annotations
 
@@ -122,6 +122,49 @@ def compare(first: Path, second: Path, gates: tuple[str, ...], methods: str, as_
     failed = [f"{one.method} {gate} ({_found(one.mean)})" for one in differences for gate in one.failed]
     if failed:
         raise GateError(f"{len(failed)} gates do not hold: {', '.join(failed)}")
+
+
+@click.command()
+@click.argument("run_folder", type=existing_folder, metavar="RUN")
+@click.option(
+    "--size", type=click.IntRange(min=16), default=256, show_default=True, help="Side of the image."
+)
+@click.option("--methods", default="", metavar="A,B", help="Methods to measure  [default: all finished ones]")
+@click.option(
+    "--repeats", type=click.IntRange(min=1), default=20, show_default=True, help="Most calls timed."
+)
+@click.option(
+    "--seconds", type=click.FloatRange(min=0), default=10.0, show_default=True, help="Time for each."
+)
+@as_json_option
+def efficiency(
+    run_folder: Path, size: int, methods: str, repeats: int, seconds: float, as_json: bool
+) -> None:
+    """Measure what the methods of a run cost: weights, arithmetic, time and memory for one image.
+
+    One image is restored without being timed, then again and again; times are the median and the 95th
+    percentile. The numbers are of this machine, and are written to RUN/methods/NAME/efficiency.json.
+    """
+    from dataclasses import asdict
+
+    from benchmark import costs
+    from benchmark.store import Store
+
+    chosen = [name.strip() for name in methods.split(",") if name.strip()]
+    measured = {}
+    for name, found in costs.of_run(
+        Store(run_folder), size=size, repeats=repeats, seconds=seconds, chosen=chosen
+    ):
+        measured[name] = asdict(found)
+        if not as_json:
+            memory = "" if found.peak_memory_mb is None else f", {found.peak_memory_mb:,.0f} MB"
+            click.echo(
+                f"{name:<24} {found.parameters:,} weights, {found.macs / 1e9:,.2f} GMAC, "
+                f"{found.latency_p50_ms:,.1f} ms (95 %: {found.latency_p95_ms:,.1f}), "
+                f"{found.images_per_s:,.2f} images/s{memory}"
+            )
+    if as_json:
+        click.echo(json.dumps(measured, indent=2))
 
 
 def _metrics(names: str | None, with_masks: bool) -> list[Metric]:

@@ -5,6 +5,9 @@ Times and memory are of this machine at this moment and go to no table that has 
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -107,6 +110,7 @@ class _PeakMemory:
             torch.cuda.reset_peak_memory_stats(device)
             self.before: int | None = torch.cuda.memory_allocated(device)
             return
+        _give_back_freed_memory()
         try:
             CLEAR.write_text("5")  # Linux: the high-water mark starts anew.
             self.before = _process("VmRSS")
@@ -120,6 +124,13 @@ class _PeakMemory:
             torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else _process("VmHWM")
         )
         return max(peak - self.before, 0) / MEGABYTE
+
+
+def _give_back_freed_memory() -> None:
+    """What the process freed and kept would be used again without being seen."""
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # Only glibc has it.
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _process(field: str) -> int:

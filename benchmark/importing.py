@@ -54,9 +54,9 @@ def add(store: Store, name: str, restored: Path, *, summary: str, told_masks: bo
             "imported": True,
             "trains": "none",
             "mask": "oracle" if told_masks else "none",
-            "needs_mask": told_masks,
             "per_image": False,
             "parameters": {},
+            "notes": [],
         }
         atomicfiles.write_json(store.method(name) / "method.json", about)
         rescore(store, name, pairs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,6 @@ def score(
     on_progress: Callable[[int, int], None],
     clean_restored: Path | None = None,
     real_restored: Path | None = None,
-    only: Sequence[str] | None = None,
 ) -> list[Row]:
     """Score a folder of restored images against the clean images of ``pairs``, matched by stem.
 
@@ -85,23 +84,19 @@ def score(
         clean_restored: folder of what the method makes of the clean image of each photograph's first pair,
             for metrics of that scope.
         real_restored: folder of restored real photographs, for metrics of that scope.
-        only: stems of the pairs to score; None means all.
 
     Raises:
         DataError: an image is missing, surplus, unreadable, not 8 bit, or of another size than its clean one.
     """
-    chosen = [index for index, stem in enumerate(pairs.stems) if only is None or stem in only]
-    stems = [pairs.stems[index] for index in chosen]
-    paths = match_stems(restored, stems)
-    clean_stems = {stems[place] for place in first_of_each_photograph([pairs.rows[i]["key"] for i in chosen])}
+    paths = match_stems(restored, pairs.stems)
+    clean_stems = {pairs.stems[place] for place in first_of_each_photograph(pairs.rows)}
     clean_paths = {} if clean_restored is None else match_stems(clean_restored, sorted(clean_stems))
     scopes = {metric.scope for metric in metrics}
     by_image = [metric for metric in metrics if metric.scope in ("pair", "masked", "clean")]
     rows = []
     with FeatureSets(metrics) as sets:
-        for done, (index, stem) in enumerate(zip(chosen, stems, strict=True)):
-            on_progress(done, len(chosen))
-            pair = pairs.rows[index]
+        for index, (stem, pair) in enumerate(zip(pairs.stems, pairs.rows, strict=True)):
+            on_progress(index, len(pairs))
             clean = pairs.clean(index)
             pixels = _read(paths[stem], clean)
             inputs: dict[str, tuple[NDArray[Any], ...] | str] = {"pair": (pixels, clean)}
@@ -126,13 +121,16 @@ def score(
             for features in [sets.features(metric)]
         ]
     rows += _real(method, seed, [metric for metric in metrics if metric.scope == "real"], real_restored)
-    on_progress(len(chosen), len(chosen))
+    on_progress(len(pairs), len(pairs))
     return rows
 
 
-def first_of_each_photograph(keys: Sequence[str]) -> list[int]:
+def first_of_each_photograph(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """Places of the first variant of each photograph, for what is done once per photograph."""
-    return sorted({key: place for place, key in reversed(list(enumerate(keys)))}.values())
+    first: dict[str, int] = {}
+    for place, row in enumerate(rows):
+        first.setdefault(row["key"], place)
+    return list(first.values())
 
 
 def _real(method: str, seed: int, metrics: Sequence[Metric], folder: Path | None) -> list[Row]:

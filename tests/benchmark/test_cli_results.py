@@ -263,3 +263,22 @@ def test_other_test_images_cannot_be_compared(call: Call, tmp_path: Path) -> Non
     (second.data("test") / "metadata.jsonl").write_text("\n".join(lines) + "\n")
     outcome = call("benchmark", "compare", first.folder, second.folder)
     assert (outcome.code, "were tested on different images (1 differ" in outcome.err) == (4, True)
+
+
+def test_what_methods_cost(call: Call, photographs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    tiny = ("data.size=64", "data.test_size=48", "train.crop=64", "train.threads=1", "data.test_frac=0.4")
+    overrides = [part for override in tiny for part in ("-o", override)]
+    command = ("run", "--methods", "identity,median", "--profile", "smoke", "--workers", "1", "--out", out)
+    assert call("benchmark", *command, "--train", photographs, *overrides).code == 0
+    measured = call("benchmark", "efficiency", out, "--size", "40", "--repeats", "3", "--json")
+    assert measured.code == 0, measured.err
+    found = json.loads(measured.out)
+    assert set(found) == {"identity", "median"}
+    assert found["median"]["parameters"] == 0
+    assert 0 < found["median"]["latency_p50_ms"] <= found["median"]["latency_p95_ms"]
+    written = json.loads((out / "methods/median/efficiency.json").read_text())
+    assert (written["size"], written["device"], written["repeats"]) == (40, "cpu", 3)
+    assert "images/s" in call("benchmark", "efficiency", out, "--methods", "identity", "--repeats", "3").out
+    wrong = call("benchmark", "efficiency", out, "--methods", "pix2pix")
+    assert (wrong.code, "unknown finished method of this run 'pix2pix'" in wrong.err) == (2, True)

@@ -153,24 +153,3 @@ def test_set_metrics_see_every_restored_image_and_every_clean_one_once(
     restored = np.stack([corner(pairs.degraded(index)) for index in range(10)])
     clean = np.stack([corner(pairs.clean(index)) for index in range(0, 10, 2)])
     assert whole[0].value == spread(restored, clean)
-
-
-def test_a_subset_of_the_pairs_can_be_scored(pairs: PairSet, tmp_path: Path) -> None:
-    only = ["photo0_1", "photo2_0"]
-    for stem in only:
-        data = (pairs.folder / f"degraded/{stem}.png").read_bytes()
-        atomicfiles.write_bytes(tmp_path / f"some/{stem}.png", data)
-    done = []
-    rows = score(
-        "m",
-        tmp_path / "some",
-        pairs,
-        BOTH,
-        seed=0,
-        on_progress=lambda *at: done.append(at),
-        only=only,
-    )
-    assert [row.image for row in rows] == ["photo0_1", "photo0_1", "photo2_0", "photo2_0"]
-    assert done == [(0, 2), (1, 2), (2, 2)]
-    whole = {(row.image, row.metric): row.value for row in _score(pairs.folder / "degraded", pairs)}
-    assert all(whole[row.image, row.metric] == row.value for row in rows)
