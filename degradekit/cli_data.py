@@ -87,4 +87,30 @@ def diff(a: Path, b: Path) -> None:
     click.echo(f"{a} and {b} are the same")
 
 
-COMMANDS = (replay, verify, info, diff)
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write STEM.png into.")
+@click.option(
+    "--least",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Share of the picture a defect hides where it counts.",
+)
+def labels(folder: Path, out: Path, least: float) -> None:
+    """Write one label map per sample of a data set: the class of defect on top at each pixel, 0 for none.
+
+    What the recipe laid on later wins. Numbers of classes are the same for every recipe; classes.json in
+    the folder written names them.
+    """
+    import math
+
+    from degradekit import labels as label_maps
+    from degradekit import progress
+
+    with progress.reporter("samples") as report:
+        count = label_maps.write(folder, out, math.ceil(least * 255), report)
+    click.echo(f"{out}: {count} label maps")
+
+
+COMMANDS = (replay, verify, info, diff, labels)
