@@ -59,7 +59,8 @@ def crackle(
     ``coverage`` is the part of the sheet that is cracked, ``cell_mm`` the size of the net's cells,
     ``width_um`` the median width of cracks, ``flaking`` the part of cells lost, ``curl`` how strongly the
     raised edges catch light, ``grime`` the share of cracks filled with dirt instead of showing paper. The
-    mask is the coverage of cracks and lost cells. Source: our choice; Voronoi cells at two scales, cracks
+    mask is the coverage of cracks and lost cells, joined with the part of the light that the raised edges
+    take or add. Source: our choice; Voronoi cells at two scales, cracks
     30 to 100 um wide.
     """
     if coverage == 0:
@@ -85,15 +86,18 @@ def crackle(
     light, dark = (draw(shape, Dots.join(planes[key])) for key in (False, True))
     light = np.maximum(light, lost)
     cover = 1 - (1 - light) * (1 - dark)
-    image = photo.image
+    image, hidden = photo.image, cover
     if curl > 0:
         raised = cv2.GaussianBlur(cover, (0, 0), max(0.6, CURL_MM * scale)) * np.float32(CURL_MM * scale)
         shade = fields.light_from_upper_left(np.asarray(raised, np.float32), 2.0 * curl).reshape(-1)
         image, bent = image.copy(), np.flatnonzero(np.abs(shade - 1) > SEEN)
         flat = image.reshape(-1, 3)
         flat[bent] = np.clip(flat[bent] * shade[bent, None], 0, 1)
+        change = np.minimum(np.abs(shade - 1), 1)
+        change[change <= SEEN] = 0
+        hidden = 1 - (1 - cover) * (1 - change.reshape(shape))
     paper = WHITE + np.float32(yellowing) * YELLOWING
-    return photo.painted(covered(image, (paper, light), (GRIME, dark)), crackle=cover)
+    return photo.painted(covered(image, (paper, light), (GRIME, dark)), crackle=hidden)
 
 
 class _Patches:

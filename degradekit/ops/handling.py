@@ -46,9 +46,10 @@ def fingerprints(
 
     ``size_mm`` is the print's breadth, ``ridge_um`` the spacing of its ridges, ``deposit`` the optical
     density of a ridge pressed hard, ``gloss`` the light the greasy patch throws back, ``smudging`` how far
-    the finger slid. The mask is the ridges' opacity, 1 - 10^-density. Source: ridges as the level lines of a
-    phase that is smooth but for one spiral turn at each ending or fork, Larkin and Fletcher, Optics Express
-    15(14), 8667 (2007); a ridge spacing of about 0.45 mm is usual in adults; the rest is our choice.
+    the finger slid. The mask is the ridges' opacity, 1 - 10^-density, joined with the gloss. Source: ridges
+    as the level lines of a phase that is smooth but for one spiral turn at each ending or fork, Larkin and
+    Fletcher, Optics Express 15(14), 8667 (2007); a ridge spacing of about 0.45 mm is usual in adults; the
+    rest is our choice.
     """
     count = int(rng.poisson(density_per_dm2 * photo.area_mm2 / 1e4))
     if count == 0 or deposit == 0:
@@ -71,7 +72,8 @@ def fingerprints(
     flat = image.reshape(-1, 3)
     passed = np.power(np.float32(10), -density.reshape(-1)[touched, None] * TINT)
     flat[touched] = to_srgb(to_linear(flat[touched]) * passed + haze.reshape(-1)[touched, None])
-    return photo.painted(image, fingerprint=1 - np.power(np.float32(10), -density))
+    clear = np.power(np.float32(10), -density) * (1 - haze)
+    return photo.painted(image, fingerprint=1 - clear)
 
 
 def _print(

@@ -68,8 +68,8 @@ def water_stains(
     Water carries dirt and dissolved size to the edge of the wet area, where it dries. ``diameter_mm`` is
     the median wet area's; ``tideline_density`` the blue density of the line, which falls by e over
     ``tideline_mm`` inwards; ``rings`` the most lines one stain has; ``at_border`` the share of stains that
-    came in from the sheet's border. The mask is the line's opacity. Source: the level set of a
-    noise-warped distance; numbers our choice.
+    came in from the sheet's border. The mask is the opacity of the lines, joined with the little that
+    washing changed inside. Source: the level set of a noise-warped distance; numbers our choice.
     """
     count = int(rng.poisson(density_per_dm2 * photo.area_mm2 / 1e4))
     if count == 0:
@@ -91,7 +91,8 @@ def water_stains(
         np.maximum(wet, fields.smoothstep(depth, 0, 3 * tideline_mm), out=wet)
     line *= uneven
 
-    return photo.marked(tinted(photo.editable(), (line, TIDE), (wet, WASHED)), stain=veil(line, TIDE))
+    hidden = 1 - (1 - veil(line, TIDE)) * (1 - veil(wet, np.abs(WASHED)))
+    return photo.marked(tinted(photo.editable(), (line, TIDE), (wet, WASHED)), stain=hidden)
 
 
 @op(masks=("stain",), neutral={"density_per_dm2": 0.0})

@@ -62,8 +62,9 @@ def tears(
     ``gap_um`` at the edge and close towards the tip. ``core_um`` is the mean width of the bared core of the
     paper, both lips together, shared unevenly between them; ``corners`` the chance of each corner to be
     gone, along legs of ``corner_mm``; ``background`` the gray (sRGB) of what lies behind the sheet. The mask
-    is all that is bared or gone. The picture's halves stay in place, so pairs stay aligned.
-    Source: our choice (an edge-anchored random walk, core 0.1 to 0.6 mm).
+    is all that is bared or gone, joined with the part of the light that the lips' shading takes or adds.
+    The picture's halves stay in place, so pairs stay aligned. Source: our choice (an edge-anchored random
+    walk, core 0.1 to 0.6 mm).
     """
     size = (photo.width / photo.px_per_mm, photo.height / photo.px_per_mm)
     rips = _rips(size, density_per_m / 1000, length_mm, gap_um * 1e-3, core_um * 1e-3, rng)
@@ -188,4 +189,5 @@ def _tear(
     sheet = np.clip((WHITE + np.float32(yellowing) * YELLOWING) * tone[:, None], 0, 1, dtype=np.float32)
     behind = np.full(3, background, np.float32)
     image[at] = covered(picture[None], (sheet[None], paper[None]), (behind, hole[None]))[0]
-    alpha[at] = np.maximum(alpha[at], 1 - (1 - paper) * (1 - hole))
+    lit = np.minimum(np.abs(shade - 1), 1)
+    alpha[at] = np.maximum(alpha[at], 1 - (1 - paper) * (1 - hole) * (1 - lit))

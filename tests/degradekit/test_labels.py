@@ -42,7 +42,9 @@ def test_topmost_class_labels_a_pixel() -> None:
 
 def test_command(call: Callable[..., Outcome], photographs: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "r.yaml"
-    recipe.write_text("steps: [{paper_holes: {density_per_dm2: 300}}, {dust: {density_per_cm2: 60}}]\n")
+    recipe.write_text(
+        "dpi: 150\nsteps: [{paper_holes: {density_per_dm2: 300}}, {dust: {density_per_cm2: 60}}]\n"
+    )
     out, written = tmp_path / "out", tmp_path / "labels"
     made = call("degradekit", "synth", photographs, "--recipe", recipe, "--out", out, "--workers", "1")
     assert made.code == 0, made.err

@@ -25,18 +25,37 @@ def test_the_core_is_white_paper() -> None:
 
 
 def test_no_loss_leaves_only_hairline_cracks() -> None:
-    bare, kept = (
-        folded(loss=loss, branching=0.0, length_cm_per_dm2=40).masks["crease"].mean() for loss in (1.0, 0.0)
-    )
+    values = {"branching": 0.0, "shading": 0.0, "length_cm_per_dm2": 40.0}
+    bare, kept = (folded(loss=loss, **values).masks["crease"].mean() for loss in (1.0, 0.0))
     assert 0 < kept < 0.35 * bare
 
 
-def test_the_mask_follows_the_loss_not_the_shading() -> None:
+def test_the_mask_says_where_paper_and_shading_are() -> None:
     flat, shaded = (folded(shading=amount, length_cm_per_dm2=40) for amount in (0.0, 0.3))
-    assert np.array_equal(flat.masks["crease"], shaded.masks["crease"])
-    beside = flat.masks["crease"] == 0
-    assert np.abs(flat.image[beside] - GRAY).max() < 1e-6
-    assert np.ptp(shaded.image[beside]) > 0.05
+    assert np.abs(flat.image[flat.masks["crease"] == 0] - GRAY).max() < 1e-6
+    assert np.abs(shaded.image[shaded.masks["crease"] == 0] - GRAY).max() < 1e-6
+    shading = (flat.masks["crease"] == 0) & (shaded.masks["crease"] > 0)
+    assert shaded.masks["crease"][shading].max() < 0.9
+    change = np.abs(shaded.image[shading][:, 0] / GRAY - 1)
+    assert np.median(change - shaded.masks["crease"][shading]) == pytest.approx(0, abs=0.01)
+
+
+def test_the_picture_is_drawn_into_the_fold_and_its_masks_with_it() -> None:
+    scale = 8.0
+    rng = np.random.Generator(np.random.PCG64(3))
+    coarse = rng.random((60, 60), dtype=np.float32).repeat(8, axis=0).repeat(8, axis=1)
+    photo = Photo(np.repeat(coarse[..., None], 3, axis=2), scale, {"dust": coarse}, coarse.copy())
+    values = {name: item.default for name, item in OPS["creases"].parameters.items()}
+    values |= {"shading": 0.0, "length_cm_per_dm2": 40.0}
+    still, moved = (OPS["creases"](photo, generator(2), **{**values, "warp_mm": warp}) for warp in (0, 0.5))
+    assert np.array_equal(still.masks["dust"], coarse)
+    difference = np.abs(moved.masks["dust"] - coarse)
+    assert 0.02 < (difference > 0.1).mean() < 0.5
+    # Image, masks and alpha move alike, and nothing moves far from a fold.
+    unpainted = moved.masks["crease"] == 0
+    assert np.array_equal(moved.image[unpainted][:, 1], moved.masks["dust"][unpainted])
+    assert np.array_equal(np.asarray(moved.alpha), moved.masks["dust"])
+    assert (difference == 0).mean() > 0.3
 
 
 def test_mean_length_follows_the_area() -> None:
