@@ -22,7 +22,7 @@ from benchmark import (
     training,
 )
 from benchmark.data import CropStream, Inputs, PairSet, Photographs
-from benchmark.method import Declaration, Setting, Trainable, find, notes, sizes
+from benchmark.method import Declaration, Detector, Method, Setting, Trainable, find, notes, sizes
 from benchmark.profile import Profile
 from benchmark.store import Store
 from degradekit import atomicfiles, manifest, progress, sources
@@ -151,6 +151,11 @@ class Pipeline:
         folder = self.store.method(name)
         device = training.prepare(self.profile.train)
         method = training.build(declaration, self._setting(), device)
+        inputs = Inputs(self.store.data("test"), self._detected(declaration, "test"))
+        stems = self._stems(declaration, inputs)
+        said = list(notes(method))
+        if len(stems) < len(inputs):
+            said.append(f"tested on {len(stems)} of the {len(inputs)} images, out of the contest for bold")
         about: dict[str, Any] = {
             "summary": declaration.summary,
             "kind": declaration.kind,
@@ -158,7 +163,7 @@ class Pipeline:
             "mask": declaration.mask,
             "per_image": declaration.per_image,
             "parameters": {},
-            "notes": notes(method),
+            "notes": said,
         }
         if isinstance(method, Trainable):
             checkpoints.load_weights(method, self.store.method(declaration.weights_of) / training.WEIGHTS)
@@ -166,20 +171,32 @@ class Pipeline:
             about["parameters"] = sizes(method)
         atomicfiles.write_json(folder / "method.json", about)
         self._clear_others(name, key)
-        for part in DETECTED if declaration.kind == "detector" else ("test",):
-            inputs = Inputs(self.store.data(part), self._detected(declaration, part))
-            with progress.reporter(f"images restored by {name}") as on_progress:
-                restoring.restore_folder(
-                    method,
-                    declaration,
-                    inputs,
-                    self.store.detected(name, part)
-                    if declaration.kind == "detector"
-                    else self.store.restored(name),
-                    seed=self.profile.seed,
-                    on_progress=on_progress,
-                    stems=self._stems(declaration, inputs),
+        if declaration.kind == "detector":
+            for part in DETECTED:
+                self._make(
+                    method, declaration, Inputs(self.store.data(part)), self.store.detected(name, part)
                 )
+        else:
+            self._make(method, declaration, inputs, self.store.restored(name), stems)
+
+    def _make(
+        self,
+        method: Method | Detector,
+        declaration: Declaration,
+        inputs: Inputs,
+        out: Path,
+        stems: Sequence[str] | None = None,
+    ) -> None:
+        with progress.reporter(f"images by {declaration.name}") as on_progress:
+            restoring.restore_folder(
+                method,
+                declaration,
+                inputs,
+                out,
+                seed=self.profile.seed,
+                on_progress=on_progress,
+                stems=stems,
+            )
 
     def _stems(self, declaration: Declaration, inputs: Inputs) -> list[str]:
         """Test images a method restores: all, or for one that optimises on each a fixed few of them.

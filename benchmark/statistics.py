@@ -48,8 +48,10 @@ class Summary:
 def per_photograph(rows: Iterable[Row], metric: str) -> tuple[list[str], dict[str, Values]]:
     """Photographs (sorted) and, per method, the mean over the variants of each; NaN where none has a value.
 
+    A method may have been scored on some of the images only (those that optimise on each image are).
+
     Raises:
-        ValueError: the methods were not scored on the same images.
+        ValueError: two methods were scored on images of which neither has all.
     """
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     images: dict[str, list[str]] = defaultdict(list)
@@ -59,7 +61,9 @@ def per_photograph(rows: Iterable[Row], metric: str) -> tuple[list[str], dict[st
             if not np.isnan(row.value):
                 known.append(row.value)
             images[row.method].append(row.image)
-    if len({tuple(sorted(names)) for names in images.values()}) > 1:
+    scored = {method: set(names) for method, names in images.items()}
+    most = max(scored.values(), key=len, default=set())
+    if not all(names <= most for names in scored.values()):
         raise ValueError("methods were scored on different images")
     photographs = sorted({name for of_method in values.values() for name in of_method})
     means = {

@@ -89,8 +89,15 @@ def read(store: Store) -> Report:
         for row in scoring.from_csv(store.method(name) / "scores.csv")
     ]
     about = {name: _about(store, name) for name in names}
-    # Told where the damage is, a method is in another contest.
-    contenders = [name for name in names if name not in failures and about[name].get("mask") != "oracle"]
+    # Told where the damage is, or tested on fewer images, a method is in another contest.
+    tested = {name: len({row.image for row in rows if row.method == name}) for name in names}
+    contenders = [
+        name
+        for name in names
+        if name not in failures
+        and about[name].get("mask") != "oracle"
+        and tested[name] == max(tested.values())
+    ]
     photographs, values, summaries = _summarise(rows, chosen, contenders)
     lines = [
         Line(name, about[name], {metric.name: summaries[metric.name][name] for metric in chosen})

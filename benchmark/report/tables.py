@@ -48,6 +48,7 @@ def caption(report: Report) -> list[str]:
     )
     if any(line.oracle for line in report.lines):
         lines.append(f"{ORACLE} is told where the damage is, and does not compete for bold.")
+    lines += [f"{line.name}: {note}." for line in report.scored for note in line.about.get("notes", ())]
     infinite = sum(s.infinite for line in report.scored for s in line.summaries.values())
     if infinite:
         lines.append("+n∞: n photographs restored exactly, not in the mean.")

@@ -8,8 +8,18 @@ import torch
 from pairfolders import write
 from pictures import picture
 
-from benchmark.data import CropStream, Inputs, PairSet, as_batch, as_pixels, mirrored, pad_to_multiple
-from degradekit import atomicfiles, imagefiles
+from benchmark.data import (
+    CropStream,
+    Inputs,
+    PairSet,
+    as_batch,
+    as_pixels,
+    labelled_photographs,
+    mirrored,
+    pad_to_multiple,
+    real_photographs,
+)
+from degradekit import atomicfiles, imagefiles, sources
 from degradekit.errors import DataError
 
 
@@ -128,3 +138,46 @@ def test_an_unfinished_or_empty_folder_is_an_error(tmp_path: Path) -> None:
     folder = write(tmp_path / "data", count=0)
     with pytest.raises(DataError, match="no pairs"):
         PairSet(folder)
+
+
+def test_real_photographs_are_in_every_batch_and_degraded_in_an_unpaired_one(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for number in range(3):
+        (tmp_path / f"old/{number}.png").write_bytes(imagefiles.encode_png(picture(50 + number, 32, 32)))
+    real = real_photographs(sources.find([str(tmp_path / "old")]))
+    pairs = PairSet(write(tmp_path / "pairs", height=32, width=32))
+    paired = CropStream(pairs, crop=32, batch=3, seed=1, real=real).batch(2)
+    unpaired = CropStream(pairs, crop=32, batch=3, seed=1, real=real, paired=False).batch(2)
+    assert paired.real is not None
+    assert unpaired.real is not None
+    assert torch.equal(unpaired.degraded, unpaired.real)
+    assert not unpaired.mask.any()
+    assert not torch.equal(paired.degraded, paired.real)
+    originals = [as_batch(picture(50 + number, 32, 32)) for number in range(3)]
+    for crop in paired.real.split(1):
+        assert any(torch.equal(crop, one) or torch.equal(crop.flip(3), one) for one in originals)
+
+
+def test_parts_of_a_batch_are_the_batch(tmp_path: Path) -> None:
+    crops = CropStream(PairSet(write(tmp_path)), crop=32, batch=4, seed=7)
+    (parts,) = crops.batches(3, 4, [slice(0, 1), slice(1, 4)])
+    whole = crops.batch(3)
+    assert torch.equal(torch.cat([part.clean for part in parts]), whole.clean)
+
+
+def test_labelled_photographs_come_with_their_masks(tmp_path: Path) -> None:
+    for kind in ("images", "masks"):
+        (tmp_path / "labels" / kind).mkdir(parents=True)
+    image = picture(1, 40, 40)
+    mask = np.where(image[..., 0] > 128, 200, 90).astype(np.uint8)
+    (tmp_path / "labels/images/a.png").write_bytes(imagefiles.encode_png(image))
+    (tmp_path / "labels/masks/a.png").write_bytes(imagefiles.encode_png(mask))
+    labelled = labelled_photographs(tmp_path / "labels")
+    pairs = PairSet(write(tmp_path / "pairs"))
+    batch = CropStream(pairs, crop=40, batch=2, seed=0, labelled=labelled).batch(0)
+    assert batch.labelled is not None
+    for picture_, lost in zip(*batch.labelled, strict=True):
+        assert torch.equal(lost[0], (picture_[0] > 128.5 / 255).float())
+    (tmp_path / "labels/masks/b.png").write_bytes(imagefiles.encode_png(mask))
+    with pytest.raises(DataError, match="'b' is in one of them only"):
+        labelled_photographs(tmp_path / "labels")

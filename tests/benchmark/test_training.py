@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from benchmark import checkpoints, training
 from benchmark.data import Batch, CropStream, PairSet
 from benchmark.method import Declaration, Descend, Setting, Trainable
 from benchmark.profile import Train
-from benchmark.training import CHECKPOINT, LOG, WEIGHTS, DivergedError
+from benchmark.training import BEST, CHECKPOINT, LOG, WEIGHTS, DivergedError
 from degradekit.errors import DataError
 
 CPU = torch.device("cpu")
@@ -64,15 +64,17 @@ def _train(
     key: str = "k",
     precision: Any = "float32",
     build: Callable[[Setting], Any] = Small,
+    **changes: Any,
 ) -> Trainable:
     declaration = Declaration("small", "for tests", build, trains="paired")
-    budget = Train(iterations=9, batch=2, crop=32, every=2, threads=2, device="cpu", precision=precision)
+    asked = {"iterations": 9, "batch": 2, "crop": 32, "every": 2, "device": "cpu", "precision": precision}
+    budget = Train(**{**asked, **changes})
     device = training.prepare(budget)
     method = training.build(declaration, Setting(seed=5), device)
     assert isinstance(method, Trainable)
 
     def on_progress(done: int, total: int) -> None:
-        assert total == 9
+        assert total == (budget.steps or budget.seconds)
         if done == stop:
             raise Killed
 
@@ -188,3 +190,57 @@ def test_cuda_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(DataError, match="no CUDA device"):
         training.prepare(budget)
     assert training.prepare(budget.model_copy(update={"device": "auto"})) == CPU
+
+
+class Averaged(Small):
+    averages: ClassVar = {"net": 0.5}
+
+
+def test_averages_are_kept_tested_and_saved(data: Path, tmp_path: Path) -> None:
+    live = _train(tmp_path / "live", data).networks["net"]
+    method = _train(tmp_path / "averaged", data, build=Averaged)
+    for one, other in zip(live.parameters(), method.networks["net"].parameters(), strict=True):
+        assert torch.equal(one, other)  # Averaging does not touch the training itself.
+    checkpoints.load_weights(method, tmp_path / "averaged" / WEIGHTS)
+    saved = list(method.networks["net"].parameters())
+    assert not any(torch.equal(one, other) for one, other in zip(live.parameters(), saved, strict=True))
+    for stop in (3, 7):
+        with pytest.raises(Killed):
+            _train(tmp_path / "cut", data, stop=stop, build=Averaged)
+    _train(tmp_path / "cut", data, build=Averaged)
+    assert (tmp_path / "cut" / WEIGHTS).read_bytes() == (tmp_path / "averaged" / WEIGHTS).read_bytes()
+
+
+class Spoilt(Small):
+    """Learns, then is pushed away from what it learned."""
+
+    def train_step(self, batch: Batch, progress: float, descend: Descend) -> dict[str, Tensor]:
+        losses = super().train_step(batch, progress, descend)
+        if progress > 0.5:
+            with torch.no_grad():
+                self.net[4].weight += 1  # type: ignore[operator]
+        return losses
+
+
+def test_the_best_weights_are_those_with_the_best_validation(data: Path, tmp_path: Path) -> None:
+    for select in ("last", "best"):
+        _train(tmp_path / select, data, build=Spoilt, select=select)
+    log = [json.loads(line) for line in (tmp_path / "best" / LOG).read_text().splitlines()]
+    values = [line["val_psnr"] for line in log]
+    assert max(values) > values[-1] + 1
+    method = training.build(Declaration("small", "for tests", Spoilt, trains="paired"), Setting(seed=5), CPU)
+    assert isinstance(method, Trainable)
+    for select, expected in (("last", values[-1]), ("best", max(values))):
+        checkpoints.load_weights(method, tmp_path / select / WEIGHTS)
+        assert training.validate(method, SMALL, PairSet(data), 5) == pytest.approx(expected)
+    assert not (tmp_path / "best" / BEST).exists()
+
+
+def test_a_budget_in_images_is_steps_and_one_in_seconds_ends(data: Path, tmp_path: Path) -> None:
+    _train(tmp_path / "steps", data)
+    _train(tmp_path / "images", data, iterations=None, images=19)
+    assert (tmp_path / "images" / WEIGHTS).read_bytes() == (tmp_path / "steps" / WEIGHTS).read_bytes()
+    _train(tmp_path / "seconds", data, iterations=None, seconds=1)
+    log = [json.loads(line) for line in (tmp_path / "seconds" / LOG).read_text().splitlines()]
+    assert log[-1]["step"] > 1
+    assert 0 <= log[-1]["rate"] < 0.5
