@@ -1,7 +1,7 @@
-"""Draws every op at half, default and double strength, and its mask below.
+"""Draws every op at low, mid and high strength, its mask below, and every recipe on three photographs.
 
-``python docs/make_gallery.py [OP...]`` writes docs/gallery/OP.jpg and, without names, docs/gallery.md, from
-the same code that degrades photographs.
+``python docs/make_gallery.py [OP|RECIPE...]`` writes docs/gallery/NAME.jpg and, without names,
+docs/gallery.md, from the same code that degrades photographs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from degradekit import sources
+from degradekit import pairs, recipe, sources
 from degradekit.contactsheet import overlay
 from degradekit.imagefiles import Bitmap, quantise
 from degradekit.ops import OPS, Op, find
@@ -23,7 +23,11 @@ from degradekit.randomness import stream
 from degradekit.recipe import Drawn
 
 FOLDER = Path(__file__).parent / "gallery"
-LEVELS = (("half", 0.5), ("default", 1.0), ("double", 2.0))
+#: Half, default and double strength.
+LEVELS = (("low", 0.5), ("mid", 1.0), ("high", 2.0))
+#: Recipes are shown on these built-in photographs.
+SHOWN = ("astronaut", "chelsea", "coffee")
+RECIPE_PX = 440
 #: The photograph is taken for a print 15 cm long.
 LONG_SIDE_MM = 150
 
@@ -63,25 +67,64 @@ def strip(op: Op, photo: Photo) -> NDArray[np.uint8]:
     return np.vstack(rows)
 
 
+def recipe_strip(name: str) -> NDArray[np.uint8]:
+    """A recipe on three photographs side by side; uint8 RGB."""
+    chosen = recipe.load(name)
+    found = {key: source for source in sources.find([]) for key in SHOWN if key in source.key}
+    pictures = []
+    for key in SHOWN:
+        bitmap = found[key].read()
+        size = [round(side * RECIPE_PX / min(bitmap.rgb.shape[:2])) for side in bitmap.rgb.shape[1::-1]]
+        small = np.asarray(cv2.resize(bitmap.rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+        left = (small.shape[1] - RECIPE_PX) // 2
+        square = np.ascontiguousarray(small[:RECIPE_PX, left : left + RECIPE_PX])
+        pair, _ = pairs.make(Bitmap(square), chosen, 3, key, 0, None)
+        pictures += [np.asarray(pair.degraded.rgb, np.uint8), np.full((RECIPE_PX, 6, 3), 250, np.uint8)]
+    return np.hstack(pictures[:-1])
+
+
 def page() -> str:
     """The Markdown of the gallery."""
-    lines = ["# Gallery", "", "Each op at half, default and double strength; below, its mask in colour.", ""]
+    lines = ["# Gallery", "", "Made by `python docs/make_gallery.py`. Photographs: scikit-image's.", ""]
+    lines += ["## Recipes", ""]
+    for name in recipe.shipped():
+        lines += [
+            f"### {name}",
+            "",
+            recipe.load(name).description,
+            "",
+            f"![{name}](gallery/recipe-{name}.jpg)",
+            "",
+        ]
+    lines += [
+        "## Ops",
+        "",
+        "At low (half), mid (default) and high (double) strength; below, the mask in colour.",
+        "",
+    ]
     for op in drawable():
-        lines += [f"## {op.name}", "", op.summary, "", f"![{op.name}](gallery/{op.name}.jpg)", ""]
+        lines += [f"### {op.name}", "", op.summary, "", f"![{op.name}](gallery/{op.name}.jpg)", ""]
         lines += ["| parameter | default | rule |", "|---|---|---|"]
         lines += [f"| `{item.name}` | {item.default} | {item.rule} |" for item in op.parameters.values()]
         lines.append("")
     return "\n".join(lines)
 
 
+def write(name: str, picture: NDArray[np.uint8]) -> None:
+    """Write docs/gallery/NAME.jpg."""
+    _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 74])
+    (FOLDER / f"{name}.jpg").write_bytes(data.tobytes())
+
+
 def main(names: list[str]) -> None:
-    """Draw the named ops, or all of them and the page."""
+    """Draw the named ops and recipes, or all of them and the page."""
     FOLDER.mkdir(exist_ok=True)
     photo = photograph()
-    for op in [find(name) for name in names] or drawable():
-        picture = strip(op, photo)
-        _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 74])
-        (FOLDER / f"{op.name}.jpg").write_bytes(data.tobytes())
+    for name in names or recipe.shipped():
+        if name in recipe.shipped():
+            write(f"recipe-{name}", recipe_strip(name))
+    for op in [find(name) for name in names if name not in recipe.shipped()] if names else drawable():
+        write(op.name, strip(op, photo))
     if not names:
         (FOLDER.parent / "gallery.md").write_text(page(), encoding="utf-8")
 
