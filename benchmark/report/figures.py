@@ -116,14 +116,16 @@ def examples(report: Report, store: Store, folder: Path) -> None:
 
 
 def _chosen(report: Report) -> list[tuple[str, str]]:
-    """(why, stem) of up to three different images, hardest first."""
+    """(why, stem) of up to three different images that all methods restored, hardest first."""
     metric = report.metrics[0]
     values: dict[str, list[float]] = {}
     for row in report.rows:
         if row.metric == metric.name:
             values.setdefault(row.image, []).append(row.value)
     sign = 1 if metric.better == "higher" else -1
-    ranked = sorted(values, key=lambda image: (sign * float(np.mean(values[image])), image))
+    most = max(len(found) for found in values.values())
+    shared = [image for image, found in values.items() if len(found) == most]
+    ranked = sorted(shared, key=lambda image: (sign * float(np.mean(values[image])), image))
     # With fewer than three images the later names win.
     picks = {ranked[len(ranked) // 2]: "median", ranked[-1]: "easiest", ranked[0]: "hardest"}
     return [(picks[stem], stem) for stem in ranked if stem in picks]
