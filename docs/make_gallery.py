@@ -23,8 +23,8 @@ from degradekit.randomness import stream
 from degradekit.recipe import Drawn
 
 FOLDER = Path(__file__).parent / "gallery"
-#: Half, default and double strength.
-LEVELS = (("low", 0.5), ("mid", 1.0), ("high", 2.0))
+#: Strengths as multiples of the default; high is less where this part of the way to a bound is less.
+LOW, HIGH, OF_BOUND = 1 / 3, 3.0, 0.85
 #: Recipes are shown on these built-in photographs.
 SHOWN = ("astronaut", "chelsea", "coffee")
 RECIPE_PX = 440
@@ -52,7 +52,7 @@ def strip(op: Op, photo: Photo) -> NDArray[np.uint8]:
     """Three strengths side by side; below, where each hid the picture (if the op can); uint8 RGB."""
     values = {name: parameter.default for name, parameter in op.parameters.items()}
     pictures, maps = [], []
-    for _, severity in LEVELS:
+    for severity in (LOW, 1.0, _high(op)):
         result = op(photo, stream(1, op.name), **op.scaled(values, severity))
         blank = np.zeros((photo.height, photo.width), np.float32)
         masks = {name: quantise(result.masks.get(name, blank)) for name in op.masks}
@@ -65,6 +65,19 @@ def strip(op: Op, photo: Photo) -> NDArray[np.uint8]:
         for row in ([pictures, maps] if op.masks else [pictures])
     ]
     return np.vstack(rows)
+
+
+def _high(op: Op) -> float:
+    """How many times its default an op's high strength is."""
+    most = HIGH
+    for name, neutral in op.neutral.items():
+        parameter = op.parameters[name]
+        if parameter.bounds is None or isinstance(neutral, str) or parameter.default == neutral:
+            continue
+        way = float(parameter.default) - float(neutral)
+        bound = parameter.bounds.high if way > 0 else parameter.bounds.low
+        most = min(most, OF_BOUND * (bound - float(neutral)) / way)
+    return most
 
 
 def recipe_strip(name: str) -> NDArray[np.uint8]:
@@ -99,7 +112,7 @@ def page() -> str:
     lines += [
         "## Ops",
         "",
-        "At low (half), mid (default) and high (double) strength; below, the mask in colour.",
+        "At low (a third), mid (default) and high (up to three times) strength; below, the mask in colour.",
         "",
     ]
     for op in drawable():
