@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import (
+    apart,
     checkpoints,
     data,
     features,
@@ -32,6 +34,8 @@ from degradekit.errors import OptionError
 STAGES = ("train", "restore", "score")
 #: Splits a detector looks at: methods that ask for its masks are watched on one and tested on the other.
 DETECTED = ("val", "test")
+#: Parts of a key on which scores depend and restored images do not.
+OF_SCORES = ("metrics", "official weights", "scoring code")
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,7 @@ class Pipeline:
                 stems=stems,
             )
 
-    def _stems(self, declaration: Declaration, inputs: Inputs) -> list[str]:
+    def _stems(self, declaration: Declaration, inputs: restoring.Images) -> list[str]:
         """Test images a method restores: all, or for one that optimises on each a fixed few of them.
 
         These are every n-th in the order of names, so that they are spread over the photographs.
@@ -210,15 +214,59 @@ class Pipeline:
 
     def _clear_others(self, name: str, key: dict[str, str]) -> None:
         """Remove restored images made under another key; those of a killed run with this key stay."""
-        import shutil
-
         mark = self.store.method(name) / "restoring.json"
         if not mark.is_file() or manifest.read_json(mark) != key:
             for made in (self.store.restored(name), *(self.store.detected(name, part) for part in DETECTED)):
                 shutil.rmtree(made, ignore_errors=True)
             atomicfiles.write_json(mark, key)
 
+    def _apart(self, declaration: Declaration, which: str, key: dict[str, str]) -> Path | str:
+        """Restore clean or real photographs by a method built anew; the folder, or why there is none."""
+        if which == "real" and not self.profile.data.real:
+            return "no real photographs in this run"
+        if which == "real" and declaration.mask == "oracle":
+            return "nobody knows where a real photograph is damaged"
+        out = self.store.apart(declaration.name, which)
+        mark = self.store.method(declaration.name) / f"on_{which}.json"
+        if not mark.is_file() or manifest.read_json(mark) != key:
+            shutil.rmtree(out, ignore_errors=True)
+            atomicfiles.write_json(mark, key)
+        masks = out / ".masks" if declaration.mask == "detected" else None
+        if masks is not None:
+            self._apply_apart(find(self.profile.detector), which, masks, None)
+        self._apply_apart(declaration, which, out, masks)
+        return out
+
+    def _apply_apart(self, declaration: Declaration, which: str, out: Path, masks: Path | None) -> None:
+        if which == "clean":
+            pairs = PairSet(self.store.data("test"))
+            inputs: apart.CleanInputs | apart.RealInputs = apart.CleanInputs(
+                pairs.subset(self._stems(declaration, pairs)), masks
+            )
+        else:
+            inputs = apart.RealInputs(sources.find(self.profile.data.real), masks)
+        method = training.build(declaration, self._setting(), training.prepare(self.profile.train))
+        if isinstance(method, Trainable):
+            checkpoints.load_weights(method, self.store.method(declaration.weights_of) / training.WEIGHTS)
+        with progress.reporter(f"{which} photographs given to {declaration.name}") as on_progress:
+            restoring.restore_folder(
+                method,
+                declaration,
+                inputs,
+                out,
+                seed=self.profile.seed,
+                on_progress=on_progress,
+                stems=self._stems(declaration, inputs),
+            )
+
     def _score(self, declaration: Declaration, key: dict[str, str]) -> None:
+        scopes = {metric.scope for metric in self._metrics()}
+        restored = {name: key[name] for name in key if name not in OF_SCORES}
+        apart_from_pairs = {
+            f"{which}_restored": self._apart(declaration, which, restored)
+            for which in ("clean", "real")
+            if which in scopes
+        }
         with progress.reporter(f"images of {declaration.name} scored") as on_progress:
             pairs = PairSet(self.store.data("test"))
             rows = scoring.score(
@@ -228,6 +276,7 @@ class Pipeline:
                 self._metrics(),
                 seed=self.profile.seed,
                 on_progress=on_progress,
+                **apart_from_pairs,
             )
         atomicfiles.write_text(self.store.method(declaration.name) / "scores.csv", scoring.to_csv(rows))
 
@@ -270,6 +319,8 @@ class Pipeline:
         }
         if stage == "restore":
             return key
+        if profile.data.real and any(metric.scope == "real" for metric in self._metrics()):
+            key["real photographs"] = self._files(profile.data.real)
         functions = {metric.function.__module__ for metric in self._metrics()}
         return {
             **key,

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.data import Inputs, Pixels, as_batch, as_pixels
+from benchmark.data import Pixels, as_batch, as_pixels
 from benchmark.method import Declaration, Detector, Method, Trainable
 from benchmark.tiling import tiled
 from degradekit import atomicfiles, imagefiles
@@ -23,10 +23,26 @@ from degradekit.randomness import seed_of
 Made: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
 
+class Images(Protocol):
+    """What ``restore_folder`` reads: the degraded images of pairs, or others."""
+
+    stems: list[str]
+
+    def __len__(self) -> int: ...
+
+    def degraded(self, index: int) -> Pixels:
+        """Pixels to restore, uint8 (H, W, 3)."""
+        ...
+
+    def mask(self, index: int) -> Pixels:
+        """Where they are damaged, uint8 (H, W), 255 = lost."""
+        ...
+
+
 def restore_folder(
     method: Method | Detector | Trainable,
     declaration: Declaration,
-    inputs: Inputs,
+    inputs: Images,
     out: Path,
     *,
     seed: int,

@@ -66,8 +66,8 @@ def score(
     *,
     seed: int,
     on_progress: Callable[[int, int], None],
-    clean_restored: Path | None = None,
-    real_restored: Path | None = None,
+    clean_restored: Path | str = "not applied to clean photographs",
+    real_restored: Path | str = "no real photographs in this run",
 ) -> list[Row]:
     """Score a folder of restored images against the clean images of ``pairs``, matched by stem.
 
@@ -82,15 +82,15 @@ def score(
         seed: for the rows.
         on_progress: gets (images done, images).
         clean_restored: folder of what the method makes of the clean image of each photograph's first pair,
-            for metrics of that scope.
-        real_restored: folder of restored real photographs, for metrics of that scope.
+            for metrics of that scope; or why there is none.
+        real_restored: folder of restored real photographs, for metrics of that scope; or why there is none.
 
     Raises:
         DataError: an image is missing, surplus, unreadable, not 8 bit, or of another size than its clean one.
     """
     paths = match_stems(restored, pairs.stems)
     clean_stems = {pairs.stems[place] for place in first_of_each_photograph(pairs.rows)}
-    clean_paths = {} if clean_restored is None else match_stems(clean_restored, sorted(clean_stems))
+    clean_paths = {} if isinstance(clean_restored, str) else match_stems(clean_restored, sorted(clean_stems))
     scopes = {metric.scope for metric in metrics}
     by_image = [metric for metric in metrics if metric.scope in ("pair", "masked", "clean")]
     rows = []
@@ -104,8 +104,8 @@ def score(
                 inputs["masked"] = (pixels, clean, registry.damaged(pairs.mask(index)))
             if "clean" in scopes and stem in clean_stems:
                 inputs["clean"] = (
-                    "not applied to clean photographs"
-                    if clean_restored is None
+                    clean_restored
+                    if isinstance(clean_restored, str)
                     else (_read(clean_paths[stem], clean), clean)
                 )
             about = (method, seed, stem, pair["key"], pair["group"], pair["variant"])
@@ -133,11 +133,10 @@ def first_of_each_photograph(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     return list(first.values())
 
 
-def _real(method: str, seed: int, metrics: Sequence[Metric], folder: Path | None) -> list[Row]:
+def _real(method: str, seed: int, metrics: Sequence[Metric], folder: Path | str) -> list[Row]:
     """Rows of real photographs, each its own photograph and scene."""
-    if folder is None:
-        missing = "no real photographs in this run"
-        return [_row((method, seed, "", "", "", 0), metric, missing) for metric in metrics]
+    if isinstance(folder, str):
+        return [_row((method, seed, "", "", "", 0), metric, folder) for metric in metrics]
     rows = []
     for stem, path in folders.images(folder).items() if metrics else ():
         pixels = _read(path)

@@ -10,6 +10,7 @@
     methods/NAME/checkpoint.pt      while training; afterwards weights.safetensors
     methods/NAME/restored/STEM.png  one per test pair
     methods/NAME/detected/{val,test}/STEM.png       of a detector: probabilities, 16 bit
+    methods/NAME/on_{clean,real}/STEM.png           what it makes of undamaged and of real photographs
     methods/NAME/scores.csv         one row per image and metric
     methods/NAME/done.json          stage -> key, written last
     methods/NAME/failed.json        the stage and the reason, when it did not work out
@@ -123,6 +124,10 @@ class Store:
     def detected(self, name: str, split: str) -> Path:
         """Folder of the probabilities that a detector found on a split's degraded images."""
         return self.method(name) / "detected" / split
+
+    def apart(self, name: str, which: str) -> Path:
+        """Folder of what a method makes of ``clean`` or ``real`` photographs."""
+        return self.method(name) / f"on_{which}"
 
     def methods(self) -> list[str]:
         """Names of the methods with results or a failure, sorted."""
