@@ -100,7 +100,7 @@ def filter_groups(
     for tile, (values, weights) in zip(tiles, in_threads(filtered, tiles), strict=True):
         numerator[area(tile)] += values
         denominator[area(tile)] += weights
-    return numerator / denominator
+    return numerator.div_(denominator)
 
 
 def in_threads(function: Callable[[Tile], Result], tiles: list[Tile]) -> Iterator[Result]:
