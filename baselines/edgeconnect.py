@@ -23,9 +23,12 @@ Where we differ, and why:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -181,7 +184,8 @@ class EdgeConnect:
         edges = canny(gray)
         edge_step = stage in ("edge", "joint")
         self.edge_generator.train(edge_step)
-        drawn, losses, generator_loss = edges, {}, image.new_zeros(())
+        drawn, generator_loss = edges, image.new_zeros(())
+        losses: dict[str, Tensor] = {}
         if stage != "inpaint":
             with torch.set_grad_enabled(edge_step):
                 predicted = self.draw_edges(gray, edges * (1 - hole), hole)
@@ -290,8 +294,9 @@ def luminance(image: Tensor) -> Tensor:
 
 def canny(gray: Tensor, outside: Tensor | None = None) -> Tensor:
     """Canny edges of (B, 1, H, W), smoothed by 2 px: 0 or 1; none in or at ``outside``'s ones."""
-    from skimage.feature import canny as detect
+    from skimage import feature
 
+    detect: Callable[..., NDArray[np.bool_]] = feature.canny
     maps = []
     for number, plane in enumerate(gray[:, 0].float().cpu().numpy()):
         seen = None if outside is None else outside[number, 0].cpu().numpy() < 0.5
