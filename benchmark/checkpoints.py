@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmark.method import Trainable, averages, memory
+from benchmark.method import Trainable, about, averages, memory
 from degradekit import atomicfiles
 from degradekit.errors import DataError
 
@@ -57,7 +57,10 @@ class Averages:
 
 
 def save_weights(method: Trainable, path: Path) -> None:
-    """All networks' weights and buffers in one safetensors file, named NETWORK.TENSOR."""
+    """All networks' weights and buffers in one safetensors file, named NETWORK.TENSOR.
+
+    What the method says ``about`` itself is in the file's metadata.
+    """
     from safetensors.torch import save
 
     tensors = {
@@ -65,7 +68,7 @@ def save_weights(method: Trainable, path: Path) -> None:
         for name, network in method.networks.items()
         for key, tensor in network.state_dict().items()
     }
-    atomicfiles.write_bytes(path, save(tensors))
+    atomicfiles.write_bytes(path, save(tensors, about(method)))
 
 
 def load_weights(method: Trainable, path: Path) -> None:

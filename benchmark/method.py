@@ -82,6 +82,7 @@ class Trainable(Protocol):
       validates with and saves in place of the weights;
     * ``memory``: name -> module whose buffers are needed to go on training and for nothing else (pools of
       generated images); in checkpoints, not in weights;
+    * ``about``: text by key, saved inside the file of weights;
     * ``notes``: sentences that whoever reads its numbers has to know, as "trained without VGG19 losses".
     """
 
@@ -173,6 +174,11 @@ def memory(method: object) -> Mapping[str, nn.Module]:
     """Modules that only training needs."""
     found: Mapping[str, nn.Module] = getattr(method, "memory", {})
     return found
+
+
+def about(method: object) -> dict[str, str]:
+    """What is saved with its weights."""
+    return dict(getattr(method, "about", {}))
 
 
 def notes(method: object) -> tuple[str, ...]:

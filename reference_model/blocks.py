@@ -7,6 +7,8 @@ for Image Restoration" (ECCV 2022), MIT licence; nothing is copied from either.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -33,7 +35,7 @@ def convolution(
         stride: 1 or 2.
         reflect: mirror the border instead of zeros.
     """
-    mode = "reflect" if reflect else "zeros"
+    mode: Literal["reflect", "zeros"] = "reflect" if reflect else "zeros"
     padding = (kernel - 1) // 2
     return [
         nn.Conv2d(in_channels, out_channels, kernel, stride, padding, padding_mode=mode),
@@ -58,7 +60,7 @@ class ResBlock(nn.Sequential):
 
     def forward(self, features: Tensor) -> Tensor:
         """``features`` plus the residual."""
-        residual: Tensor = super().forward(features)
+        residual: Tensor = super().forward(features)  # type: ignore[no-untyped-call]
         return features + residual
 
 
@@ -82,7 +84,7 @@ class ChannelNorm(nn.Module):
 
 
 class GatedBlock(nn.Module):
-    """Two residuals: spatial (1x1, depthwise 3x3, gate, channel attention, 1x1), then pointwise (1x1, gate, 1x1).
+    """Two residuals, one of 3x3 pixels with a gate and channel attention, one of a pixel with a gate.
 
     (B, C, H, W) -> (B, C, H, W). The gate multiplies the two halves of the channels. Both residuals start at
     zero: the last convolutions' weights are.
@@ -115,7 +117,8 @@ class GatedBlock(nn.Module):
         if self.attention is not None:
             gated = gated * self.attention(gated.mean(dim=(2, 3), keepdim=True))
         features = features + self.narrow(gated)
-        return features + self.pointwise_narrow(gate(self.pointwise(features)))
+        changed: Tensor = features + self.pointwise_narrow(gate(self.pointwise(features)))
+        return changed
 
 
 def gate(features: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ two rows of zeros around, instance normalisation without scale and shift, LeakyR
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -27,7 +29,7 @@ class PatchDiscriminator(nn.Module):
         super().__init__()
         channels = [in_channels, features, 2 * features, 4 * features, 8 * features]
         layers: list[nn.Module] = []
-        for level, (before, after) in enumerate(zip(channels[:-1], channels[1:], strict=True)):
+        for level, (before, after) in enumerate(pairwise(channels)):
             stride = 1 if level == 3 else 2
             layer: list[nn.Module] = [nn.Conv2d(before, after, 4, stride, padding=2)]
             if level:

@@ -64,7 +64,5 @@ def structural(restored: Tensor, clean: Tensor) -> Tensor:
     mean_x, mean_y, mean_xx, mean_yy, mean_xy = F.avg_pool2d(products, 11, stride=1).chunk(5, dim=1)
     c1, c2 = 0.01**2, 0.03**2
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    structure = (2 * (mean_xy - mean_x * mean_y) + c2) / (
-        (mean_xx - mean_x**2) + (mean_yy - mean_y**2) + c2
-    )
+    structure = (2 * (mean_xy - mean_x * mean_y) + c2) / ((mean_xx - mean_x**2) + (mean_yy - mean_y**2) + c2)
     return 1 - (luminance * structure).mean()

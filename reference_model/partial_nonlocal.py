@@ -72,7 +72,7 @@ class PartialNonLocal(nn.Module):
         """Weighted means (C, Q) of ``intact`` (C, K) for the ``queried`` (C, Q)."""
         theta = _apply(self.theta, queried).T
         phi, g = _apply(self.phi, intact).T, _apply(self.g, intact).T
-        pieces = theta.split(max(PAIRS // len(phi), 1))
+        pieces = torch.split(theta, max(PAIRS // len(phi), 1))
         if len(pieces) == 1 or not torch.is_grad_enabled():
             means = [_attention(piece, phi, g) for piece in pieces]
         else:
