@@ -6,7 +6,7 @@ Source of the shapes: Isola et al., "Image-to-Image Translation with Conditional
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -65,3 +65,59 @@ def logistic_loss(logits: Tensor, *, real: bool) -> Tensor:
     """Binary cross-entropy of ``logits`` with the label real = 1, fake = 0; the original GAN objective."""
     logits = logits.float()
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
+
+
+def least_squares_loss(scores: Tensor, *, real: bool) -> Tensor:
+    """Mean squared difference of ``scores`` from 1 (real) or 0 (fake): LSGAN, Mao et al. 2017."""
+    return (scores.float() - float(real)).square().mean()
+
+
+class ImagePool(nn.Module):
+    """Generated images of earlier steps, so that a discriminator does not chase the newest ones alone.
+
+    Source: Shrivastava et al. 2017, section 2.3, in the form that Zhu et al. 2017 use. Images are buffers, so
+    a checkpoint holds them; the pool is a module for that reason only.
+
+    Args:
+        size: images it can hold.
+    """
+
+    images: Tensor
+
+    def __init__(self, size: int = 50) -> None:
+        """An empty pool."""
+        super().__init__()
+        self.size = size
+        self.register_buffer("images", torch.zeros(0, 1, 1, 1))
+
+    def exchange(self, fresh: Tensor) -> Tensor:
+        """Hand in new images (B, C, H, W) and get as many to train on, without gradients.
+
+        While the pool is not full it keeps each new image and returns it. Then, for every second image on
+        average, it returns a random stored one, whose place the new image takes; else the new one.
+        Draws are from torch's generator on the CPU.
+        """
+        given = []
+        self.images = self.images.to(fresh.device)
+        for image in fresh.detach().float().split(1):
+            if len(self.images) == 0 or self.images.shape[1:] != image.shape[1:]:
+                # The first, or crops have another size than those stored, as when fine-tuning.
+                self.images = image.clone()
+                given.append(image)
+            elif len(self.images) < self.size:
+                self.images = torch.cat([self.images, image])
+                given.append(image)
+            elif float(torch.rand(())) < 0.5:
+                place = int(torch.randint(self.size, ()))
+                given.append(self.images[place : place + 1].clone())
+                self.images[place] = image[0]
+            else:
+                given.append(image)
+        return torch.cat(given)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        # A checkpoint knows how full the pool is and how large its images are; a new pool does not.
+        stored = state_dict.get(f"{prefix}images")
+        if stored is not None:
+            self.images = torch.empty_like(stored, device=self.images.device)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
