@@ -90,10 +90,10 @@ def calibrate(
     bitmaps = [(source.key, source.read()) for source in sources]
 
     def trial(severity: float) -> Calibrated:
-        scores = _scores(recipe.at_severity(severity), bitmaps, TARGETS[target], copies, size, seed)
+        found = scores(recipe.at_severity(severity), bitmaps, TARGETS[target], copies, size, seed)
         if on_step:
-            on_step(severity, float(scores.mean()))
-        return Calibrated(severity, float(scores.mean()), float(scores.std()), len(scores))
+            on_step(severity, float(found.mean()))
+        return Calibrated(severity, float(found.mean()), float(found.std()), len(found))
 
     def beyond(found: Calibrated) -> bool:
         return found.mean > value if target == "coverage" else found.mean < value
@@ -117,7 +117,7 @@ def calibrate(
     return best
 
 
-def _scores(
+def scores(
     recipe: Recipe,
     bitmaps: Sequence[tuple[str, Bitmap]],
     measure: Callable[[Pair], float],
@@ -125,6 +125,7 @@ def _scores(
     size: int | None,
     seed: int,
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """``measure`` of ``copies`` samples of each (key, photograph), in order."""
     samples = (
         measure(pairs.make(bitmap, recipe, seed, key, variant, size)[0])
         for key, bitmap in bitmaps
