@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from statistics import NormalDist
 from typing import Annotated
 
@@ -83,7 +84,11 @@ def creases(
             cracks.append(_branch(fold, width, photo.px_per_mm, child(own)))
     np.maximum(alpha, draw(alpha.shape, Dots.join(cracks)), out=alpha)
     paper = WHITE + np.float32(yellowing) * YELLOWING
-    return photo.painted(covered(image, (paper, alpha)), crease=1 - (1 - alpha) * (1 - shaded))
+    image = covered(image, (paper, alpha))
+    # 1 - (1 - alpha)(1 - shaded), without further planes: scans may be large.
+    shaded -= shaded * alpha
+    shaded += alpha
+    return photo.painted(image, crease=shaded)
 
 
 def _drawn_in(photo: Photo, folds: list[Fold], warp_mm: float) -> Photo:
@@ -107,7 +112,8 @@ def _drawn_in(photo: Photo, folds: list[Fold], warp_mm: float) -> Photo:
         moved = cv2.remap(plane, dx, dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(moved, dtype=np.float32)
 
-    return photo.moved(move)
+    # Made here, so the op may go on working on it.
+    return replace(photo.moved(move), owned=True)
 
 
 def _near(

@@ -18,6 +18,8 @@ from degradekit.photo import Image, Photo
 
 #: RMS granularity is 1000 times the standard deviation of density at density 1 through this aperture.
 APERTURE_UM2 = 1810.0
+#: Grains smaller than this give less than a hundredth of a level of 8 bit.
+INVISIBLE_PX = 1e-4
 
 Spread = Annotated[float, Bounds(0, 1, "1")]
 Blur = Annotated[float, Bounds(0.3, 4, "px")]
@@ -88,7 +90,7 @@ def _grained(
     photo: Photo, rng: Generator, radius_um: float, spread: float, blur_px: float, chroma: float, model: str
 ) -> Photo:
     radius_px = radius_um * 1e-3 * photo.px_per_mm
-    if radius_px == 0:
+    if radius_px < INVISIBLE_PX:
         return photo
     if model == "boolean":
         return _boolean(photo, rng, radius_px, spread, blur_px, chroma)
