@@ -8,6 +8,7 @@ Where we differ, and why:
 
 * the profile's crops, flips and batch size instead of 63x63 patches in batches of 32: all methods see the
   same ones;
+* ``width`` takes groups away before it takes channels: see ``Owan``;
 * the learning rate falls along the cosine per step of the budget instead of per epoch of 150;
 * an image of more than 768 pixels is restored in tiles. Attention weights come from means over the image;
   these are taken over all tiles, so every tile gets the same filters (see ``benchmark.wholeimage``).
@@ -164,13 +165,15 @@ class Owan:
     """The network and its optimiser; ``Trainable``."""
 
     def __init__(self, setting: Setting) -> None:
-        """A network whose channels times groups are ``setting.width`` times as many as the published 16 x 10.
+        """A network ``setting.width`` times as large, by fewer groups first and fewer channels then.
 
         Each group begins with a rectified 1x1 convolution, and nothing has a bias: ten of them in a row with
-        4 channels let nothing through for one seed out of seven. So width is taken from both alike.
+        4 channels let nothing through for one seed out of seven. Two groups of 16 channels learn faster than
+        three of 12, and cost no more.
         """
-        side = setting.width**0.5
-        self.network = OperationWiseAttention(max(round(CHANNELS * side), 1), max(round(GROUPS * side), 1))
+        groups = max(round(GROUPS * setting.width), 1)
+        channels = min(max(round(CHANNELS * GROUPS * setting.width / groups), 1), CHANNELS)
+        self.network = OperationWiseAttention(channels, groups)
         self.networks = {"network": self.network}
         self.optimizers = {"network": torch.optim.Adam(self.network.parameters(), lr=1e-3)}
 

@@ -118,7 +118,9 @@ def test_a_residual_block() -> None:
     assert torch.equal(block(features), F.relu(features))
 
 
-@pytest.mark.parametrize(("width", "channels", "groups"), [(1, 16, 10), (1 / 4, 8, 5), (1 / 16, 4, 2)])
+@pytest.mark.parametrize(
+    ("width", "channels", "groups"), [(1, 16, 10), (1 / 4, 16, 2), (1 / 8, 16, 1), (1 / 16, 10, 1)]
+)
 def test_narrow_networks_let_the_image_through(width: float, channels: int, groups: int) -> None:
     for seed in range(3):
         torch.manual_seed(seed)
