@@ -42,7 +42,17 @@ def sheet(samples: Sequence[tuple[str, Pair]], height: int) -> NDArray[np.uint8]
         most = sorted(cover.items(), key=lambda item: -item[1])
         legend = ", ".join(f"{key} {percent:.1f} %" for key, percent in most) or "none"
         captions = (f"{name}: {TITLES[0]}", TITLES[1], f"{TITLES[2]}: {legend}")
-        rows.append(_row([_fitted(picture, height) for picture in pictures], captions))
+        rows.append(row(pictures, captions, height))
+    return stacked(rows)
+
+
+def row(pictures: Sequence[Pixels], captions: Sequence[str], height: int) -> NDArray[np.uint8]:
+    """uint8 RGB (h, w, 3): pictures (H, W, 3) of 8 or 16 bit side by side, at most ``height`` px high."""
+    return _row([_fitted(_eight_bit(picture), height) for picture in pictures], captions)
+
+
+def stacked(rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """uint8 RGB: rows of any width below each other, with a margin."""
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=PAPER) for row in rows]
     whole = np.vstack(padded)
