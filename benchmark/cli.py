@@ -238,6 +238,9 @@ cli.add_command(cli_photos.restore)
 cli.add_command(cli_photos.detect)
 cli.add_command(cli_experiments.roc)
 cli.add_command(cli_weights.metrics)
+cli.add_command(cli_photos.restore)
+cli.add_command(cli_photos.detect)
+cli.add_command(cli_experiments.roc)
 
 
 def main() -> None:
