@@ -59,6 +59,7 @@ class Metric:
         decimals: digits worth printing.
         scope: what it is a function of; see above.
         weights: names of the official weights without which it has no value.
+        label: how tables call it.
         features: for a set metric, one image -> (D,) numbers; set metrics with the same extractor share its
             work.
     """
@@ -72,12 +73,13 @@ class Metric:
     scope: Scope = "pair"
     weights: tuple[str, ...] = ()
     features: Extractor | None = None
+    label: str = ""
 
     @property
     def heading(self) -> str:
-        """Column heading: name, unit, and an arrow to the better side."""
+        """Column heading: what tables call it, unit, and an arrow to the better side."""
         unit = f" ({self.unit})" if self.unit else ""
-        return f"{self.name.upper()}{unit} {self.arrow}"
+        return f"{self.label or self.name.upper()}{unit} {self.arrow}"
 
     @property
     def arrow(self) -> str:
@@ -146,6 +148,7 @@ def metric(
     scope: Scope = "pair",
     weights: tuple[str, ...] = (),
     features: Extractor | None = None,
+    label: str = "",
 ) -> Callable[[Function], Function]:
     """Register a function as a metric under its own name; see ``Metric`` for the arguments."""
 
@@ -153,7 +156,9 @@ def metric(
         name = function.__name__
         if name in _METRICS and _METRICS[name].function.__module__ != function.__module__:
             raise ValueError(f"two metrics are called '{name}'")
-        _METRICS[name] = Metric(name, function, better, unit, convention, decimals, scope, weights, features)
+        _METRICS[name] = Metric(
+            name, function, better, unit, convention, decimals, scope, weights, features, label
+        )
         return function
 
     return register

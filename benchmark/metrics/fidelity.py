@@ -25,7 +25,7 @@ def psnr(restored: Pixels, clean: Pixels) -> float:
     return 10 * math.log10(255.0**2 * difference.size / squared_error)
 
 
-@metric(better="higher", unit="dB", convention="psnr_y[bt601-studio,255,crop0]", decimals=2)
+@metric(better="higher", unit="dB", convention="psnr_y[bt601-studio,255,crop0]", decimals=2, label="PSNR-Y")
 def psnr_y(restored: Pixels, clean: Pixels) -> float:
     """PSNR of luma alone, as super-resolution papers give it; +inf for equal luma.
 
@@ -52,7 +52,7 @@ def ssim(restored: Pixels, clean: Pixels) -> float:
     return float(ssim_map(restored, clean).mean())
 
 
-@metric(better="higher", unit="", convention="ms_ssim[rgb,g11s1.5,valid,5]", decimals=4)
+@metric(better="higher", unit="", convention="ms_ssim[rgb,g11s1.5,valid,5]", decimals=4, label="MS-SSIM")
 def ms_ssim(restored: Pixels, clean: Pixels) -> float:
     """Structural similarity over five scales, per channel, then the mean of the three; 1 for equal images.
 

@@ -19,7 +19,14 @@ from benchmark.metrics import Pixels, metric, require_size
 from benchmark.metrics.fidelity import LUMA
 
 
-@metric(better="lower", unit="", convention="blur[crete2007,h11,bt601-luma]", decimals=4, scope="real")
+@metric(
+    better="lower",
+    unit="",
+    convention="blur[crete2007,h11,bt601-luma]",
+    decimals=4,
+    scope="real",
+    label="Blur",
+)
 def blur(restored: Pixels) -> float:
     """Blur by re-blurring, 0 (sharp) to 1: how little the image changes when it is blurred once more.
 
@@ -32,7 +39,14 @@ def blur(restored: Pixels) -> float:
     return float(blur_effect(_luma(restored) / 255, h_size=11))
 
 
-@metric(better="lower", unit="/255", convention="noise[immerkaer1996,bt601-luma]", decimals=2, scope="real")
+@metric(
+    better="lower",
+    unit="/255",
+    convention="noise[immerkaer1996,bt601-luma]",
+    decimals=2,
+    scope="real",
+    label="Noise",
+)
 def noise(restored: Pixels) -> float:
     """Standard deviation of the noise, from second differences, which smooth picture content has little of.
 

@@ -18,7 +18,12 @@ SMALLEST = 32
 
 
 @metric(
-    better="lower", unit="", convention="lpips_alex[v0.1,rgb,full-size]", decimals=4, weights=("alexnet",)
+    better="lower",
+    unit="",
+    convention="lpips_alex[v0.1,rgb,full-size]",
+    decimals=4,
+    weights=("alexnet",),
+    label="LPIPS alex",
 )
 def lpips_alex(restored: Pixels, clean: Pixels) -> float:
     """LPIPS with AlexNet: distance of deep features, weighted to agree with people; 0 for equal images.
@@ -31,7 +36,14 @@ def lpips_alex(restored: Pixels, clean: Pixels) -> float:
     return _distance("alex", restored, clean)
 
 
-@metric(better="lower", unit="", convention="lpips_vgg[v0.1,rgb,full-size]", decimals=4, weights=("vgg16",))
+@metric(
+    better="lower",
+    unit="",
+    convention="lpips_vgg[v0.1,rgb,full-size]",
+    decimals=4,
+    weights=("vgg16",),
+    label="LPIPS vgg",
+)
 def lpips_vgg(restored: Pixels, clean: Pixels) -> float:
     """LPIPS with VGG16; see ``lpips_alex``."""
     return _distance("vgg", restored, clean)
@@ -43,6 +55,7 @@ def lpips_vgg(restored: Pixels, clean: Pixels) -> float:
     convention="lpips_squeeze[v0.1,rgb,full-size]",
     decimals=4,
     weights=("squeezenet1_1",),
+    label="LPIPS squeeze",
 )
 def lpips_squeeze(restored: Pixels, clean: Pixels) -> float:
     """LPIPS with SqueezeNet 1.1; see ``lpips_alex``."""

@@ -14,37 +14,79 @@ from benchmark.metrics.fidelity import RADIUS, ssim_map
 BORDER_PX = 3
 
 
-@metric(better="higher", unit="dB", convention="psnr_inside[rgb,255,mask>=128]", decimals=2, scope="masked")
+@metric(
+    better="higher",
+    unit="dB",
+    convention="psnr_inside[rgb,255,mask>=128]",
+    decimals=2,
+    scope="masked",
+    label="PSNR inside",
+)
 def psnr_inside(restored: Pixels, clean: Pixels, mask: Mask) -> float:
     """PSNR over the damaged pixels alone: how well what was lost came back."""
     return _psnr(restored, clean, mask, "no damaged pixel in this image")
 
 
-@metric(better="higher", unit="dB", convention="psnr_outside[rgb,255,mask<128]", decimals=2, scope="masked")
+@metric(
+    better="higher",
+    unit="dB",
+    convention="psnr_outside[rgb,255,mask<128]",
+    decimals=2,
+    scope="masked",
+    label="PSNR outside",
+)
 def psnr_outside(restored: Pixels, clean: Pixels, mask: Mask) -> float:
     """PSNR over the other pixels: what was not lost, but may have faded."""
     return _psnr(restored, clean, ~mask, "every pixel of this image is damaged")
 
 
-@metric(better="higher", unit="dB", convention="psnr_border[rgb,255,mask+-3px]", decimals=2, scope="masked")
+@metric(
+    better="higher",
+    unit="dB",
+    convention="psnr_border[rgb,255,mask+-3px]",
+    decimals=2,
+    scope="masked",
+    label="PSNR border",
+)
 def psnr_border(restored: Pixels, clean: Pixels, mask: Mask) -> float:
     """PSNR within 3 pixels of the edges of the damage: seams of filled holes show here."""
     return _psnr(restored, clean, border(mask), "no edge of damage in this image")
 
 
-@metric(better="higher", unit="", convention="ssim_inside[rgb,g11s1.5,mask>=128]", decimals=4, scope="masked")
+@metric(
+    better="higher",
+    unit="",
+    convention="ssim_inside[rgb,g11s1.5,mask>=128]",
+    decimals=4,
+    scope="masked",
+    label="SSIM inside",
+)
 def ssim_inside(restored: Pixels, clean: Pixels, mask: Mask) -> float:
     """Mean SSIM of the windows whose centre is a damaged pixel."""
     return _ssim(restored, clean, mask, "no damaged pixel in this image")
 
 
-@metric(better="higher", unit="", convention="ssim_outside[rgb,g11s1.5,mask<128]", decimals=4, scope="masked")
+@metric(
+    better="higher",
+    unit="",
+    convention="ssim_outside[rgb,g11s1.5,mask<128]",
+    decimals=4,
+    scope="masked",
+    label="SSIM outside",
+)
 def ssim_outside(restored: Pixels, clean: Pixels, mask: Mask) -> float:
     """Mean SSIM of the windows whose centre is not damaged."""
     return _ssim(restored, clean, ~mask, "every pixel of this image is damaged")
 
 
-@metric(better="higher", unit="", convention="ssim_border[rgb,g11s1.5,mask+-3px]", decimals=4, scope="masked")
+@metric(
+    better="higher",
+    unit="",
+    convention="ssim_border[rgb,g11s1.5,mask+-3px]",
+    decimals=4,
+    scope="masked",
+    label="SSIM border",
+)
 def ssim_border(restored: Pixels, clean: Pixels, mask: Mask) -> float:
     """Mean SSIM of the windows centred within 3 pixels of the edges of the damage."""
     return _ssim(restored, clean, border(mask), "no edge of damage in this image")

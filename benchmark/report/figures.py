@@ -31,14 +31,30 @@ PANELS_PER_ROW = 7
 PANEL_INCH, WHOLE_WIDTH = 1.75, 1.6
 
 
+#: Panels of metrics side by side.
+METRICS_PER_ROW = 4
+
+
 def intervals(report: Report, folder: Path) -> None:
-    """``intervals.png`` and ``.svg``: one panel per metric; mean, bootstrap interval, every photograph."""
+    """``intervals.png`` and ``.svg``: one panel per metric; mean, bootstrap interval, every photograph.
+
+    Metrics of which no method has a value have no panel.
+    """
     lines = report.scored
-    height = 1.15 + 0.42 * len(lines)
-    with _figure(3.6 * len(report.metrics) + 1.2, height) as figure:
+    shown = [
+        metric
+        for metric in report.metrics
+        if any(not math.isnan(line.summaries[metric.name].mean) for line in lines)
+    ]
+    columns = min(len(shown), METRICS_PER_ROW)
+    rows = -(-len(shown) // columns)
+    height = 0.4 + rows * (0.75 + 0.42 * len(lines))
+    with _figure(3.6 * columns + 1.2, height) as figure:
         figure.set_layout_engine("constrained")
-        panels = figure.subplots(1, len(report.metrics), sharey=True, squeeze=False)[0]
-        for axes, metric in zip(panels, report.metrics, strict=True):
+        grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        for axes in grid.flat[len(shown) :]:
+            axes.set_axis_off()
+        for axes, metric in zip(grid.flat, shown, strict=False):
             for place, line in enumerate(lines):
                 colour = TRAINED if line.trained else UNTRAINED
                 values = report.values[metric.name][line.name]
@@ -56,7 +72,7 @@ def intervals(report: Report, folder: Path) -> None:
             axes.spines[["top", "right", "left"]].set_visible(False)
             axes.tick_params(axis="y", length=0)
             axes.set_ylim(len(lines) - 0.5, -0.5)
-        panels[0].set_yticks(range(len(lines)), [line.name for line in lines])
+        grid[0, 0].set_yticks(range(len(lines)), [line.name for line in lines])
         _legend(figure, report)
         for suffix in ("png", "svg"):
             _write(figure, folder / f"intervals.{suffix}")

@@ -50,7 +50,8 @@ def test_it_says_what_it_is(metric: Metric) -> None:
     assert metric.decimals > 0
     assert metric.convention.startswith(f"{metric.name}[")
     assert metric.summary.endswith((".", ";")) or metric.function.__doc__
-    assert metric.heading.startswith(metric.name.upper())
+    assert metric.heading.endswith(metric.arrow)
+    assert metric.heading.upper().startswith(metric.name.partition("_")[0].upper())
 
 
 @each
