@@ -1,7 +1,7 @@
 """Block matching and collaborative filtering: the numerics of BM3D, in torch.
 
 Paper: Dabov, Foi, Katkovnik & Egiazarian, "Image Denoising by Sparse 3-D Transform-Domain Collaborative
-Filtering" (IEEE TIP 2007), section III; equation numbers below are its. Written from the paper alone.
+Filtering" (IEEE TIP 2007), section III; equation numbers below are its. Written from the paper.
 
 Arrays of a tile: ``hp`` x ``wp`` positions at which a block fits in it, numbered row by row; ``P`` reference
 blocks on the paper's grid; ``C`` channels; blocks of ``n`` x ``n`` pixels as rows of ``n * n``.
@@ -29,8 +29,6 @@ from torch import Tensor
 
 #: Half the side of the window searched for similar blocks (39 x 39 offsets).
 SEARCH_PX = 19
-#: Reference blocks of a tile start within a square of this side: some 200 MB of memory at stride 3.
-TILE_PX = 288
 #: Reference blocks of a tile start within a square of this side: some 50 MB of memory at stride 3.
 TILE_PX = 132
 #: References along a side of the squares that share a matrix product.
@@ -38,8 +36,6 @@ NEIGHBOURS = 8
 #: Squared norm of blocks that are not inside the image: nothing is like them.
 OUTSIDE = 1e6
 KAISER_BETA = 2.0
-#: Values around the image that no block matches.
-OUTSIDE = 1e3
 #: Blocks of groups shrunk at a time: their coefficients stay in a processor's cache.
 CHUNK = 8192
 SMALLEST_SIGMA = 1e-6
