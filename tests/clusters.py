@@ -44,7 +44,11 @@ class Cluster:
         for process in [*self.workers, self._scheduler]:
             process.terminate()
         for process in [*self.workers, self._scheduler]:
-            process.wait(timeout=30)
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:  # A worker that is just joining pays no heed.
+                process.kill()
+                process.wait(timeout=30)
 
     def _start(self, *command: str) -> subprocess.Popen[bytes]:
         self._started += 1
