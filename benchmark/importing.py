@@ -43,6 +43,9 @@ def add(store: Store, name: str, restored: Path, *, summary: str, told_masks: bo
                 raise DataError(
                     f"{paths[stem]}: is {size}; the degraded image is {expected[1]}x{expected[0]}, 8 bit"
                 )
+    inside = store.method(name).resolve()
+    if restored.resolve() == inside or inside in restored.resolve().parents:
+        raise OptionError(f"{restored}: is what --replace would remove; name a folder outside the run")
     with store.lock():
         _check_name(store, name, replace)
         store.remove(name)

@@ -170,6 +170,9 @@ def test_outputs_of_another_system_join_a_run(call: Call, tmp_path: Path) -> Non
     assert importing.is_imported(store, "their-net")
     again = call("benchmark", *command)
     assert (again.code, "--replace" in again.err) == (2, True)
+    itself = ("import", store.folder, store.restored("their-net"), "--method", "their-net", "--replace")
+    outcome = call("benchmark", *itself)
+    assert (outcome.code, "a folder outside the run" in outcome.err) == (2, True)
     assert call("benchmark", *command, "--replace", "--told-masks").code == 0
     assert "| their-net † |" in (store.folder / "tables/summary.md").read_text()
 
