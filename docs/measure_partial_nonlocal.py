@@ -22,9 +22,9 @@ PAGE = Path(__file__).parent / "triplet.md"
 BEGIN, END = "<!-- partial non-local: begin -->", "<!-- partial non-local: end -->"
 CHANNELS, DEFECT_FRAC = 128, 0.1
 #: Photographs of these sizes; features have a quarter of the side.
-SIZES = ((256, 256), (384, 384), (512, 512), (800, 1200), (1200, 1800))
+SIZES = ((256, 256), (384, 384), (512, 512), (800, 1200))
 #: The formula's four matrices take more than this beyond here.
-DENSE_LIMIT_GIB = 4.0
+DENSE_LIMIT_GIB = 2.0
 
 
 def dense(block: PartialNonLocal, features: Tensor, hole: Tensor) -> Tensor:
