@@ -73,6 +73,16 @@ class Descend(Protocol):
 
 
 @runtime_checkable
+class Iterative(Protocol):
+    """A method that takes long enough over one image to say how far it is."""
+
+    #: Steps it takes on each image.
+    iterations: int
+    #: Called with (steps done on this image, of how many); the harness sets it.
+    on_iteration: Callable[[int, int], None]
+
+
+@runtime_checkable
 class Trainable(Protocol):
     """A method with weights. The loop owns order, seeds, budget, precision and saving.
 

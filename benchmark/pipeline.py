@@ -24,7 +24,7 @@ from benchmark import (
     training,
 )
 from benchmark.data import CropStream, Inputs, PairSet, Photographs
-from benchmark.method import Declaration, Detector, Method, Setting, Trainable, find, notes, sizes
+from benchmark.method import Declaration, Detector, Iterative, Method, Setting, Trainable, find, notes, sizes
 from benchmark.profile import Profile
 from benchmark.store import Store
 from degradekit import atomicfiles, manifest, progress, sources
@@ -191,7 +191,8 @@ class Pipeline:
         out: Path,
         stems: Sequence[str] | None = None,
     ) -> None:
-        with progress.reporter(f"images by {declaration.name}") as on_progress:
+        counted = "iterations" if isinstance(method, Iterative) else "images"
+        with progress.reporter(f"{counted} by {declaration.name}") as on_progress:
             restoring.restore_folder(
                 method,
                 declaration,

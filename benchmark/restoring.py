@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.data import Pixels, as_batch, as_pixels
-from benchmark.method import Declaration, Detector, Method, Trainable
+from benchmark.method import Declaration, Detector, Iterative, Method, Trainable
 from benchmark.tiling import tiled
 from degradekit import atomicfiles, imagefiles
 from degradekit.randomness import seed_of
@@ -51,20 +51,32 @@ def restore_folder(
 ) -> None:
     """Restore every degraded image, or those of ``stems``, into ``out``/STEM.png; files that are there stay.
 
+    Progress is in images, or in iterations if the method is ``Iterative``.
+
     Raises:
         ValueError: the method gave an image of another shape, or one that is not finite.
     """
     chosen = set(inputs.stems if stems is None else stems)
     waiting = [index for index, stem in enumerate(inputs.stems) if stem in chosen]
+    steps = method.iterations if isinstance(method, Iterative) else 1
     for done, index in enumerate(waiting):
-        on_progress(done, len(waiting))
+        on_progress(done * steps, len(waiting) * steps)
+        if isinstance(method, Iterative):
+            method.on_iteration = _counting_on(on_progress, done * steps, len(waiting) * steps)
         stem = inputs.stems[index]
         path = out / f"{stem}.png"
         if not path.exists():
             mask = inputs.mask(index) if declaration.mask != "none" else None
             restored = restore(method, declaration, inputs.degraded(index), mask, seed=seed, stem=stem)
             atomicfiles.write_bytes(path, imagefiles.encode_png(restored))
-    on_progress(len(waiting), len(waiting))
+    on_progress(len(waiting) * steps, len(waiting) * steps)
+
+
+def _counting_on(
+    on_progress: Callable[[int, int], None], before: int, total: int
+) -> Callable[[int, int], None]:
+    """Reports the steps of one image as those of a whole folder."""
+    return lambda done, of_image: on_progress(before + done, total)
 
 
 def restore(

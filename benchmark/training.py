@@ -10,13 +10,13 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark import checkpoints, metrics, processes, restoring
 from benchmark.checkpoints import Averages
@@ -54,11 +54,12 @@ def build(declaration: Declaration, setting: Setting, device: torch.device) -> M
     """The method with its initial weights, a function of (seed, name)."""
     torch.manual_seed(seed_of(setting.seed, "build", declaration.weights_of))
     method = declaration.build(setting)
-    if isinstance(method, Trainable):
-        for network in (*method.networks.values(), *memory(method).values()):
-            # In this layout convolutions on CPUs with AVX-512 run about twice as fast in bfloat16.
-            network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    elif declaration.trains != "none":
+    # A method that fits a network to each image has networks too, though it does not train here.
+    networks: Mapping[str, nn.Module] = getattr(method, "networks", {})
+    for network in (*networks.values(), *memory(method).values()):
+        # In this layout convolutions on CPUs with AVX-512 run about twice as fast in bfloat16.
+        network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if declaration.trains != "none" and not isinstance(method, Trainable):
         raise TypeError(f"{declaration.name} declares training but is not Trainable")
     return method
 

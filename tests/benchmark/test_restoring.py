@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,30 @@ def test_wrong_shapes_and_values_are_refused(tmp_path: Path) -> None:
     assert not list((tmp_path / "a").glob("*.png"))
     _restore(Wrong(3, 0), _declare(), inputs, tmp_path / "a")
     assert imagefiles.read(tmp_path / "a/photo0_0.png").rgb.max() == 255
+
+
+class Slow(Noise):
+    """Takes three steps on each image and says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.iterations = 3
+        self.on_iteration: Callable[[int, int], None] = lambda done, of: None
+
+    def restore(self, degraded: Tensor, mask: Tensor | None) -> Tensor:
+        for step in range(3):
+            self.on_iteration(step + 1, 3)
+        return degraded
+
+
+def test_progress_is_in_iterations_where_a_method_tells_them(tmp_path: Path) -> None:
+    inputs = Inputs(write(tmp_path / "data", count=2))
+    images = len(inputs)
+    heard: list[tuple[int, int]] = []
+    restore_folder(
+        Slow(), _declare(), inputs, tmp_path / "out", seed=0, on_progress=lambda *told: heard.append(told)
+    )
+    assert {total for _, total in heard} == {3 * images}
+    counts = [done for done, _ in heard]
+    assert counts == sorted(counts)
+    assert set(counts) == set(range(3 * images + 1))
