@@ -42,7 +42,7 @@ SYNTHETIC_SHARE = 0.7
 #: Share of lost pixels expected, which the last bias starts from.
 PRIOR = 0.03
 #: Spread of the training crops' contrast (a factor) and brightness (an offset).
-CONTRAST, BRIGHTNESS = 0.35, 0.12
+CONTRAST, BRIGHTNESS = 0.25, 0.1
 
 
 class Shrink(nn.Module):
@@ -196,12 +196,15 @@ def _luma(image: Tensor) -> Tensor:
 
 
 def _relit(luma: Tensor) -> Tensor:
-    """Each crop with a contrast and brightness of its own, clipped to [0, 1]."""
+    """Each crop with a contrast and brightness of its own.
+
+    Not clipped: white specks on a light ground would be gone while their labels stay.
+    """
     shape = (luma.shape[0], 1, 1, 1)
     contrast = torch.exp(CONTRAST * torch.randn(shape)).to(luma.device)
     brightness = (BRIGHTNESS * torch.randn(shape)).to(luma.device)
     middle = luma.mean(dim=(2, 3), keepdim=True)
-    return ((luma - middle) * contrast + middle + brightness).clamp(0, 1)
+    return (luma - middle) * contrast + middle + brightness
 
 
 def _half_real(image: Tensor, lost: Tensor, real: Tensor, real_lost: Tensor) -> tuple[Tensor, Tensor]:
