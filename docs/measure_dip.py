@@ -3,7 +3,7 @@
     python docs/measure_dip.py PHOTOGRAPH --crop 512 --sigma 25 --minutes 40 --csv dip.csv --figure dip.png
 
 Noise of the given standard deviation (of 255) is added to the crop in the photograph's middle and clipped, as
-the authors do it. The numbers in docs/methods/dip.md come from this program.
+the authors do it. The numbers in docs/dip.md come from this program.
 """
 
 from __future__ import annotations

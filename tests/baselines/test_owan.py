@@ -70,10 +70,11 @@ def _layer_as_published(layer: OperationLayer, features: Tensor, attention: Tens
     return F.relu(layer.merge(torch.cat(scaled, dim=1)))
 
 
-def test_the_folded_layer_is_the_published_one() -> None:
+@pytest.mark.parametrize(("height", "width"), [(17, 20), (16, 15), (12, 18)])
+def test_the_folded_layer_is_the_published_one(height: int, width: int) -> None:
     torch.manual_seed(0)
     layer = OperationLayer(6).double()
-    features = torch.randn(3, 6, 17, 20, dtype=torch.float64, requires_grad=True)
+    features = torch.randn(3, 6, height, width, dtype=torch.float64, requires_grad=True)
     attention = torch.rand(3, 8, dtype=torch.float64, requires_grad=True)
     outputs = layer(features, attention), _layer_as_published(layer, features, attention)
     assert torch.allclose(*outputs, atol=1e-12)
