@@ -140,7 +140,10 @@ def _summarise(
         # Numbers of whole sets and of real photographs are not about the test photographs.
         photographs = photographs or (counted if metric.scope not in ("set", "real") else [])
         of_methods = statistics.summarise(
-            values[metric.name], higher_is_better=metric.better == "higher", contenders=contenders
+            values[metric.name],
+            higher_is_better=metric.better == "higher",
+            # One property of a picture without truth: nobody is best at it.
+            contenders=contenders if metric.scope != "real" else (),
         )
         summaries[metric.name] = {
             name: replace(summary, note=_note(rows, name, metric, summary))

@@ -27,7 +27,7 @@ def caption(report: Report) -> list[str]:
     """What was trained, on what, tested how; one sentence or two per entry."""
     profile, train = report.profile, report.profile.train
     counts = report.data["photographs"]
-    images = len({row.image for row in report.rows})
+    images = len({row.image for row in report.rows if row.metric == report.metrics[0].name})
     width = "published width" if profile.width == 1 else f"{profile.width:g} of the published width"
     lines = [
         f"Profile {profile.name}, seed {profile.seed}. Networks at {width}; budget of every trained method: "
