@@ -15,7 +15,7 @@ Where we differ, and why:
   where a 2-pixel scratch of a 2000-pixel scan is gone;
 * labels are the synthesiser's soft masks, not thresholded ones; for masks of 0 and 1 the losses are equal;
 * brightness and contrast of the training crops are varied, since film frames are darker than photographs;
-* Adam at 1e-3 falling to 0 along a half cosine: rate and schedule are our choice, none is published;
+* Adam at 2e-3 falling to nearly 0 along a half cosine: rate and schedule are our choice, none is published;
 * the second stage is the last 30 % of the one budget, half of each batch real and half synthetic.
 """
 
@@ -142,7 +142,7 @@ class ScratchDetector:
         self.network = DetectorUNet(max(round(64 * setting.width), 2))
         self.networks: Mapping[str, nn.Module] = {"detector": self.network}
         self.optimizers: Mapping[str, Optimizer] = {
-            "detector": torch.optim.Adam(self.network.parameters(), lr=1e-3)
+            "detector": torch.optim.Adam(self.network.parameters(), lr=2e-3)
         }
 
     def rate(self, progress: float) -> float:
