@@ -161,3 +161,20 @@ def test_physical_scale() -> None:
     assert parsed("jpeg").scale.px_per_mm(1000, 1500) == pytest.approx(10)
     assert recipe.parse({"dpi": 254, "steps": ["jpeg"]}).scale.px_per_mm(7, 9) == pytest.approx(10)
     assert recipe.parse({"format": "8x10in", "steps": ["jpeg"]}).scale.px_per_mm(508, 200) == pytest.approx(2)
+
+
+def test_even_draws_come_once_from_every_share_of_a_distribution() -> None:
+    steps = [
+        {"dust": {"density_per_cm2": {"uniform": [0, 10]}, "diameter_um": {"log_uniform": [100, 1000]}}},
+        {"jpeg": {"quality": {"integer": [1, 10]}, "subsampling": {"choice": ["4:4:4", "4:2:0"]}}, "p": 0.5},
+    ]
+    drawn = recipe.parse({"format": "35mm", "steps": steps}).draw_evenly(3, "k", 10)
+    dust = [step.values for sample in drawn for step in sample if step.op == "dust"]
+    jpeg = [step.values for sample in drawn for step in sample if step.op == "jpeg"]
+    assert sorted(int(values["density_per_cm2"]) for values in dust) == list(range(10))
+    logs = sorted(np.log10(float(values["diameter_um"]) / 100) for values in dust)
+    assert [int(10 * value) for value in logs] == list(range(10))
+    assert len(jpeg) == 5
+    assert all(1 <= values["quality"] <= 10 for values in jpeg)
+    again = recipe.parse({"format": "35mm", "steps": steps}).draw_evenly(3, "k", 10)
+    assert again == drawn
