@@ -1,0 +1,231 @@
+"""``report.html``: one page with everything in it, that loads nothing from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping
+from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import cv2
+import numpy as np
+
+from benchmark.data import PairSet, Pixels
+from benchmark.metrics import Metric
+from benchmark.report import Line, Report, tables
+from benchmark.significance import Comparison
+from benchmark.store import Store
+from degradekit import atomicfiles, imagefiles
+
+#: Longest side of an image in the page; larger ones are shrunk.
+SIDE_PX = 640
+#: Images up to so many bytes, all together, are kept without loss.
+LOSSLESS_BYTES = 12 << 20
+CHART_TITLES = {
+    "detection": "Detected damage: ROC, precision and recall",
+    "learning": "Learning: validation PSNR along the budget",
+    "cost": "Quality against training time",
+    "perception": "Perception against distortion",
+    "coverage": "By share of the picture that is lost",
+    "severity": "By how degraded the input is",
+    "ranks": "Mean ranks and critical difference",
+}
+
+
+def write(report: Report, store: Store, comparisons: Mapping[str, list[Comparison]]) -> None:
+    """Write the page of a run, from its rows, images and figures.
+
+    Args:
+        report: its numbers.
+        store: the run, whose figures are drawn already.
+        comparisons: metric -> paired tests between its methods.
+    """
+    place = resources.files("benchmark.report") / "page"
+    parts = {kind: (place / f"page.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
+    examples = _examples(report, store)
+    # A closing tag inside a script would end it.
+    data = json.dumps({"examples": examples}).replace("</", "<\\/")
+    page = Template(parts["html"]).substitute(
+        title=escape(f"degradekit benchmark: {store.folder.resolve().name}"),
+        subtitle=escape(report.profile.summary),
+        css=parts["css"],
+        js=parts["js"],
+        table=_table(report),
+        caption="".join(f'<p class="soft">{escape(line)}</p>' for line in tables.caption(report)),
+        comparisons=_comparisons(comparisons),
+        examples=_CONTROLS if examples else "<p>No method has restored images to show.</p>",
+        charts=_charts(store.folder / "figures"),
+        provenance=_provenance(report, store),
+        data=data,
+    )
+    atomicfiles.write_text(store.folder / "report.html", page)
+
+
+_CONTROLS = """
+<div class="controls">
+<label>Image <select id="image"></select></label>
+<label>Left <select id="left"></select></label>
+<label>Right <select id="right"></select></label>
+<label>Divider <input id="cut" type="range" min="0" max="100" step="0.1" value="50"></label>
+<label>Zoom <span><input id="zoom" type="range" min="1" max="8" step="1" value="1"> <span id="zoomed">1x</span></span></label>
+</div>
+<div id="stage" class="view" tabindex="0" role="group" aria-label="Two versions side by side. Arrow keys move, plus and minus zoom."
+ style="width:640px"><div class="under"><img alt=""></div><div class="over"
+ style="position:absolute;inset:0"><img alt=""></div><div class="bar"></div><span class="tag l"></span><span class="tag r"></span></div>
+<p class="soft">Move over the picture to slide; double click to zoom in there and out again; with the keyboard, arrows and + -.
+All versions below follow.</p>
+<div id="strip" class="strip"></div>
+"""
+
+
+def _table(report: Report) -> str:
+    heads = ['<th scope="col"><button type="button">method</button></th>']
+    for metric in report.metrics:
+        first = "descending" if metric.better == "higher" else "ascending"
+        heads.append(
+            f'<th scope="col" data-first="{first}" title="{escape(metric.convention)}">'
+            f'<button type="button">{escape(metric.heading)}</button></th>'
+        )
+    heads += [
+        f'<th scope="col"><button type="button">{name}</button></th>' for name in ("trained on", "parameters")
+    ]
+    rows = "".join(_row(line, report) for line in report.lines)
+    return (
+        f'<table class="sortable" id="results"><thead><tr>{"".join(heads)}</tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def _row(line: Line, report: Report) -> str:
+    mark = f" {tables.ORACLE}" if line.oracle else ""
+    cells = [
+        f'<th scope="row" title="{escape(str(line.about.get("summary", "")))}">{escape(line.name)}{mark}</th>'
+    ]
+    if line.failure:
+        span = len(report.metrics) + 2
+        return f'<tr>{cells[0]}<td class="failed" colspan="{span}">failed: {escape(line.failure)}</td></tr>'
+    for metric in report.metrics:
+        summary = line.summaries[metric.name]
+        text = escape(tables.cell(summary, metric)).replace(" [", ' <span class="range">[').replace("]", "]</span>")
+        # Not a number sorts last, infinity first or last as it should.
+        value = "NaN" if math.isnan(summary.mean) else str(summary.mean).replace("inf", "Infinity")
+        cells.append(f'<td data-value="{value}"{" class=best" if summary.best else ""}>{text}</td>')
+    trained = escape(str(line.about.get("trains", "-"))) if line.trained else "-"
+    count = f"{line.parameters:,}" if line.trained else "-"
+    cells += [f"<td>{trained}</td>", f'<td data-value="{line.parameters}">{count}</td>']
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _comparisons(comparisons: Mapping[str, list[Comparison]]) -> str:
+    shown = []
+    for metric, pairs in comparisons.items():
+        rows = "".join(
+            f'<tr><th scope="row">{escape(pair.first)}</th><td>{escape(pair.second)}</td>'
+            f'<td data-value="{pair.shift}">{pair.shift:.3g}</td>'
+            f'<td data-value="{pair.effect}">{pair.effect:.2f}</td>'
+            f'<td data-value="{pair.p}">{pair.p:.3g}</td><td data-value="{pair.adjusted}">{pair.adjusted:.3g}</td></tr>'
+            for pair in pairs
+        )
+        heads = "".join(
+            f'<th scope="col"><button type="button">{name}</button></th>'
+            for name in ("better", "worse", "shift", "effect", "p", "p (Holm)")
+        )
+        shown.append(
+            f"<details><summary>{escape(metric)}: paired tests over photographs (Wilcoxon, Holm)</summary>"
+            f'<div class="scroll" tabindex="0" role="region" aria-label="Paired tests of {escape(metric)}">'
+            f'<table class="sortable"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div></details>'
+        )
+    return "".join(shown)
+
+
+def chosen(report: Report) -> list[tuple[str, str]]:
+    """(why, stem) of the images shown: by the mean over methods the hardest, the median, the easiest; and the one
+    on which methods disagree most. Only images that every method restored."""  # fmt: skip
+    metric = report.metrics[0]
+    values: dict[str, list[float]] = {}
+    for row in report.rows:
+        if row.metric == metric.name and math.isfinite(row.value):
+            values.setdefault(row.image, []).append(row.value)
+    if not values:
+        return []
+    most = max(map(len, values.values()))
+    shared = {image: found for image, found in values.items() if len(found) == most}
+    sign = 1 if metric.better == "higher" else -1
+    ranked = sorted(shared, key=lambda image: (sign * float(np.mean(shared[image])), image))
+    apart = max(ranked, key=lambda image: (float(np.std(shared[image])), image))
+    picks = [
+        ("hardest", ranked[0]),
+        ("median", ranked[len(ranked) // 2]),
+        ("easiest", ranked[-1]),
+        ("methods disagree most", apart),
+    ]
+    return list({stem: (why, stem) for why, stem in reversed(picks)}.values())[::-1]
+
+
+def _examples(report: Report, store: Store) -> list[dict[str, Any]]:
+    if not report.scored or not report.rows:
+        return []
+    pairs = PairSet(store.data("test"))
+    metric = report.metrics[0]
+    values = {(row.method, row.image): row.value for row in report.rows if row.metric == metric.name}
+    examples = []
+    picks = chosen(report)
+    budget = LOSSLESS_BYTES // max(len(picks) * (len(report.scored) + 2), 1)
+    for why, stem in picks:
+        index = pairs.stems.index(stem)
+        clean, degraded = pairs.clean(index), pairs.degraded(index)
+        versions = {"degraded": _version(degraded, budget, _value(metric, metric(degraded, clean)))}
+        for line in report.scored:
+            path = store.restored(line.name) / f"{stem}.png"
+            if path.is_file():
+                pixels = imagefiles.read(path).rgb.astype(np.uint8)
+                versions[line.name] = _version(pixels, budget, _value(metric, values[line.name, stem]))
+        versions["clean"] = _version(clean, budget, "")
+        height, width = clean.shape[:2]
+        title = f"{why}: {pairs.rows[index]['key']}"
+        examples.append({"title": title, "width": width, "height": height, "versions": versions})
+    return examples
+
+
+def _value(metric: Metric, value: float) -> str:
+    return f"{value:.{metric.decimals}f} {metric.unit}".strip()
+
+
+def _version(pixels: Pixels, most: int, value: str) -> dict[str, str]:
+    longest = max(pixels.shape[:2])
+    if longest > SIDE_PX:
+        factor = SIDE_PX / longest
+        pixels = np.asarray(cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8)
+    coded, kind = imagefiles.encode_png(pixels), "png"
+    if len(coded) > most:
+        coded, kind = imagefiles.encode_jpeg(pixels, 92), "jpeg"
+    return {"uri": f"data:image/{kind};base64,{base64.b64encode(coded).decode()}", "value": value}
+
+
+def _charts(folder: Path) -> str:
+    figures = []
+    for name, title in CHART_TITLES.items():
+        path = folder / f"{name}.svg"
+        if path.is_file():
+            uri = f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
+            figures.append(
+                f'<figure><img src="{uri}" alt="{escape(title)}"><figcaption>{escape(title)}</figcaption></figure>'
+            )
+    return "".join(figures) or "<p>This run has nothing to draw curves of.</p>"
+
+
+def _provenance(report: Report, store: Store) -> str:
+    described = {
+        "configuration": report.profile.model_dump(mode="json"),
+        "data": {key: report.data[key] for key in ("recipe", "photographs")},
+        "methods": {line.name: line.about for line in report.lines},
+    }
+    text = json.dumps(described, indent=1, ensure_ascii=False)
+    return (
+        "<p>Every number above comes from <code>rows.csv</code> of this run. What was asked for, of what data, by "
+        f"which methods:</p><details><summary>configuration</summary><pre>{escape(text)}</pre></details>"
+    )
