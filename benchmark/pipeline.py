@@ -165,6 +165,7 @@ class Pipeline:
             "kind": declaration.kind,
             "trains": declaration.trains,
             "mask": declaration.mask,
+            "weights_of": declaration.weights_of,
             "per_image": declaration.per_image,
             "parameters": {},
             "notes": said,

@@ -108,7 +108,9 @@ def pairwise(values: Mapping[str, Values]) -> dict[tuple[str, str], tuple[float,
     ]
     raw = [signed_rank(difference) for _, _, difference in pairs]
     corrected = holm(raw)
-    return {(pair[0], pair[1]): both for pair, both in zip(pairs, zip(raw, corrected, strict=True), strict=True)}
+    return {
+        (pair[0], pair[1]): both for pair, both in zip(pairs, zip(raw, corrected, strict=True), strict=True)
+    }
 
 
 def differences(first: Values, second: Values) -> Values:
@@ -192,7 +194,9 @@ def ranks(values: Mapping[str, Values], *, higher_is_better: bool) -> Ranks | No
     if count < 2:
         return None
     placed = rankdata(-table if higher_is_better else table, axis=1)
-    mean = dict(sorted(zip(known, placed.mean(axis=0).tolist(), strict=True), key=lambda pair: (pair[1], pair[0])))
+    mean = dict(
+        sorted(zip(known, placed.mean(axis=0).tolist(), strict=True), key=lambda pair: (pair[1], pair[0]))
+    )
     p = np.nan
     if methods > 2:
         alike = bool((placed == placed[:, :1]).all())

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmark import metrics, scoring, statistics
+from benchmark import metrics, scoring, significance, statistics
 from benchmark.metrics import Metric
 from benchmark.profile import Profile
 from benchmark.scoring import Row
+from benchmark.significance import Comparison
 from benchmark.statistics import Summary, Values
 from benchmark.store import Store
 from degradekit import atomicfiles, manifest
@@ -113,21 +114,58 @@ def read(store: Store) -> Report:
 
 
 def write(store: Store) -> Report:
-    """Write ``rows.csv``, ``tables/`` and ``figures/`` of a run; returns what they were made from."""
-    from benchmark.report import figures, tables
+    """Write ``rows.csv``, ``tables/``, ``figures/`` and ``report.html`` of a run; returns what they show."""
+    from benchmark.report import charts, figures, html, tables
 
     report = read(store)
     atomicfiles.write_text(store.folder / "rows.csv", scoring.to_csv(report.rows))
+    atomicfiles.write_json(store.folder / "fairness.json", _fairness(report, store))
+    comparisons = compared(report)
     for name, text in (
         ("summary.md", tables.markdown(report)),
         ("summary.csv", tables.as_csv(report)),
         ("summary.tex", tables.latex(report)),
+        ("comparisons.csv", tables.comparisons(comparisons)),
     ):
         atomicfiles.write_text(store.folder / "tables" / name, text)
     if report.scored:
-        figures.intervals(report, store.folder / "figures")
-        figures.examples(report, store, store.folder / "figures")
+        folder = store.folder / "figures"
+        figures.intervals(report, folder)
+        figures.examples(report, store, folder)
+        charts.learning(report, store, folder)
+        charts.cost(report, store, folder)
+        charts.perception(report, folder)
+        charts.damage(report, store, folder)
+        charts.detection(report, store, folder)
+        headline = report.metrics[0]
+        found = significance.ranks(report.values[headline.name], higher_is_better=headline.better == "higher")
+        if found is not None:
+            charts.ranks(found, headline, folder)
+    html.write(report, store, comparisons)
     return report
+
+
+def compared(report: Report) -> dict[str, list[Comparison]]:
+    """Paired tests between all methods: metric of pairs -> comparisons."""
+    return {
+        metric.name: significance.compare(
+            report.values[metric.name], higher_is_better=metric.better == "higher"
+        )
+        for metric in report.metrics
+        if metric.scope not in ("set", "real") and metric.name in report.values
+    }
+
+
+def _fairness(report: Report, store: Store) -> dict[str, Any]:
+    """What every method had: budget, images seen, updates, seconds, parameters."""
+    methods = {}
+    for line in report.lines:
+        path = store.method(str(line.about.get("weights_of", line.name))) / "cost.json"
+        cost = manifest.read_json(path) if line.trained and path.is_file() else {}
+        spent = {key: cost.get(key) for key in ("updates", "images", "seconds", "processes", "device")}
+        told = {key: line.about.get(key) for key in ("trains", "mask", "per_image", "parameters", "notes")}
+        methods[line.name] = {**told, **spent}
+    return {"budget": report.profile.train.model_dump(mode="json"), "methods": methods}
 
 
 def _summarise(

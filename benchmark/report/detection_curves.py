@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.metrics.detection import Curve, Histogram, area_under_roc, average_precision, curve
-from benchmark.report.figures import _figure, _write
+from benchmark.report.figures import drawing, save
 from degradekit import atomicfiles
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def figure(curves: Mapping[str, Mapping[str, Histogram]], path: Path) -> None:
         curves: test set -> detector -> its histogram there.
         path: the figure's file.
     """
-    with _figure(8.6, 0.5 + 3.6 * len(curves)) as page:
+    with drawing(8.6, 0.5 + 3.6 * len(curves)) as page:
         page.set_layout_engine("constrained")
         rows = page.subplots(len(curves), 2, squeeze=False)
         for (left, right), (test, detectors) in zip(rows, curves.items(), strict=True):
@@ -58,7 +58,7 @@ def figure(curves: Mapping[str, Mapping[str, Histogram]], path: Path) -> None:
             _dress(right, title, "lost pixels found (recall)", "of those found, lost (precision)")
             left.legend(loc="lower right", frameon=False, fontsize=7.5)
             right.legend(loc="best", frameon=False, fontsize=7.5)
-        _write(page, path)
+        save(page, path)
 
 
 def table(curves: Mapping[str, Mapping[str, Histogram]], path: Path) -> None:

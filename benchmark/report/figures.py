@@ -49,7 +49,7 @@ def intervals(report: Report, folder: Path) -> None:
     columns = min(len(shown), METRICS_PER_ROW)
     rows = -(-len(shown) // columns)
     height = 0.4 + rows * (0.75 + 0.42 * len(lines))
-    with _figure(3.6 * columns + 1.2, height) as figure:
+    with drawing(3.6 * columns + 1.2, height) as figure:
         figure.set_layout_engine("constrained")
         grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
         for axes in grid.flat[len(shown) :]:
@@ -74,8 +74,8 @@ def intervals(report: Report, folder: Path) -> None:
             axes.set_ylim(len(lines) - 0.5, -0.5)
         grid[0, 0].set_yticks(range(len(lines)), [line.name for line in lines])
         _legend(figure, report)
-        for suffix in ("png", "svg"):
-            _write(figure, folder / f"intervals.{suffix}")
+        for suffix in ("png", "svg", "pdf"):
+            save(figure, folder / f"intervals.{suffix}")
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def examples(report: Report, store: Store, folder: Path) -> None:
     columns = min(max(len(example.panels) for example in shown), PANELS_PER_ROW)
     rows_each = max(-(-len(example.panels) // columns) for example in shown)
     width, height = (columns + WHOLE_WIDTH) * PANEL_INCH, len(shown) * rows_each * (PANEL_INCH + 0.28) + 0.3
-    with _figure(width, height) as figure:
+    with drawing(width, height) as figure:
         grid = figure.add_gridspec(
             len(shown) * rows_each,
             columns + 1,
@@ -128,7 +128,7 @@ def examples(report: Report, store: Store, folder: Path) -> None:
             "outputs and the clean image differ most."
         )
         figure.text(0.01, 0.08 / height, note, va="bottom", fontsize=8, color="#444444")
-        _write(figure, folder / "examples.png")
+        save(figure, folder / "examples.png")
 
 
 def _chosen(report: Report) -> list[tuple[str, str]]:
@@ -226,7 +226,7 @@ def _legend(figure: Figure, report: Report) -> None:
 
 
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[Figure]:
+def drawing(width: float, height: float) -> Iterator[Figure]:
     """A figure outside pyplot's global state, in one style; the same bytes for the same numbers."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -238,10 +238,11 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
         yield Figure(figsize=(width, height), dpi=200)
 
 
-def _write(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of the path's ending; the same bytes for the same figure."""
     file = io.BytesIO()
     suffix = path.suffix[1:]
     # Dates and versions would make equal figures differ.
-    metadata = {"Date": None} if suffix == "svg" else {"Software": None}
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix, {"Software": None})
     figure.savefig(file, format=suffix, metadata=metadata, facecolor="white")
     atomicfiles.write_bytes(path, file.getvalue())

@@ -46,41 +46,25 @@ def write(report: Report, store: Store, comparisons: Mapping[str, list[Compariso
         comparisons: metric -> paired tests between its methods.
     """
     place = resources.files("benchmark.report") / "page"
-    parts = {kind: (place / f"page.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
+    names = ("page.html", "images.html", "page.css", "page.js")
+    parts = {name: (place / name).read_text(encoding="utf-8") for name in names}
     examples = _examples(report, store)
     # A closing tag inside a script would end it.
     data = json.dumps({"examples": examples}).replace("</", "<\\/")
-    page = Template(parts["html"]).substitute(
+    page = Template(parts["page.html"]).substitute(
         title=escape(f"degradekit benchmark: {store.folder.resolve().name}"),
         subtitle=escape(report.profile.summary),
-        css=parts["css"],
-        js=parts["js"],
+        css=parts["page.css"],
+        js=parts["page.js"],
         table=_table(report),
         caption="".join(f'<p class="soft">{escape(line)}</p>' for line in tables.caption(report)),
         comparisons=_comparisons(comparisons),
-        examples=_CONTROLS if examples else "<p>No method has restored images to show.</p>",
+        examples=parts["images.html"] if examples else "<p>No method has restored images to show.</p>",
         charts=_charts(store.folder / "figures"),
         provenance=_provenance(report, store),
         data=data,
     )
     atomicfiles.write_text(store.folder / "report.html", page)
-
-
-_CONTROLS = """
-<div class="controls">
-<label>Image <select id="image"></select></label>
-<label>Left <select id="left"></select></label>
-<label>Right <select id="right"></select></label>
-<label>Divider <input id="cut" type="range" min="0" max="100" step="0.1" value="50"></label>
-<label>Zoom <span><input id="zoom" type="range" min="1" max="8" step="1" value="1"> <span id="zoomed">1x</span></span></label>
-</div>
-<div id="stage" class="view" tabindex="0" role="group" aria-label="Two versions side by side. Arrow keys move, plus and minus zoom."
- style="width:640px"><div class="under"><img alt=""></div><div class="over"
- style="position:absolute;inset:0"><img alt=""></div><div class="bar"></div><span class="tag l"></span><span class="tag r"></span></div>
-<p class="soft">Move over the picture to slide; double click to zoom in there and out again; with the keyboard, arrows and + -.
-All versions below follow.</p>
-<div id="strip" class="strip"></div>
-"""
 
 
 def _table(report: Report) -> str:
@@ -95,9 +79,8 @@ def _table(report: Report) -> str:
         f'<th scope="col"><button type="button">{name}</button></th>' for name in ("trained on", "parameters")
     ]
     rows = "".join(_row(line, report) for line in report.lines)
-    return (
-        f'<table class="sortable" id="results"><thead><tr>{"".join(heads)}</tr></thead><tbody>{rows}</tbody></table>'
-    )
+    head = f"<thead><tr>{''.join(heads)}</tr></thead>"
+    return f'<table class="sortable" id="results">{head}<tbody>{rows}</tbody></table>'
 
 
 def _row(line: Line, report: Report) -> str:
@@ -110,7 +93,11 @@ def _row(line: Line, report: Report) -> str:
         return f'<tr>{cells[0]}<td class="failed" colspan="{span}">failed: {escape(line.failure)}</td></tr>'
     for metric in report.metrics:
         summary = line.summaries[metric.name]
-        text = escape(tables.cell(summary, metric)).replace(" [", ' <span class="range">[').replace("]", "]</span>")
+        text = (
+            escape(tables.cell(summary, metric))
+            .replace(" [", ' <span class="range">[')
+            .replace("]", "]</span>")
+        )
         # Not a number sorts last, infinity first or last as it should.
         value = "NaN" if math.isnan(summary.mean) else str(summary.mean).replace("inf", "Infinity")
         cells.append(f'<td data-value="{value}"{" class=best" if summary.best else ""}>{text}</td>')
@@ -127,7 +114,8 @@ def _comparisons(comparisons: Mapping[str, list[Comparison]]) -> str:
             f'<tr><th scope="row">{escape(pair.first)}</th><td>{escape(pair.second)}</td>'
             f'<td data-value="{pair.shift}">{pair.shift:.3g}</td>'
             f'<td data-value="{pair.effect}">{pair.effect:.2f}</td>'
-            f'<td data-value="{pair.p}">{pair.p:.3g}</td><td data-value="{pair.adjusted}">{pair.adjusted:.3g}</td></tr>'
+            f'<td data-value="{pair.p}">{pair.p:.3g}</td>'
+            f'<td data-value="{pair.adjusted}">{pair.adjusted:.3g}</td></tr>'
             for pair in pairs
         )
         heads = "".join(
@@ -137,14 +125,17 @@ def _comparisons(comparisons: Mapping[str, list[Comparison]]) -> str:
         shown.append(
             f"<details><summary>{escape(metric)}: paired tests over photographs (Wilcoxon, Holm)</summary>"
             f'<div class="scroll" tabindex="0" role="region" aria-label="Paired tests of {escape(metric)}">'
-            f'<table class="sortable"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div></details>'
+            f'<table class="sortable"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+            "</div></details>"
         )
     return "".join(shown)
 
 
 def chosen(report: Report) -> list[tuple[str, str]]:
-    """(why, stem) of the images shown: by the mean over methods the hardest, the median, the easiest; and the one
-    on which methods disagree most. Only images that every method restored."""  # fmt: skip
+    """(why, stem) of the images shown, of those that every method restored.
+
+    By the mean over methods the hardest, the median and the easiest; and the one they disagree on most.
+    """
     metric = report.metrics[0]
     values: dict[str, list[float]] = {}
     for row in report.rows:
@@ -199,7 +190,9 @@ def _version(pixels: Pixels, most: int, value: str) -> dict[str, str]:
     longest = max(pixels.shape[:2])
     if longest > SIDE_PX:
         factor = SIDE_PX / longest
-        pixels = np.asarray(cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8)
+        pixels = np.asarray(
+            cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
+        )
     coded, kind = imagefiles.encode_png(pixels), "png"
     if len(coded) > most:
         coded, kind = imagefiles.encode_jpeg(pixels, 92), "jpeg"
@@ -213,7 +206,8 @@ def _charts(folder: Path) -> str:
         if path.is_file():
             uri = f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
             figures.append(
-                f'<figure><img src="{uri}" alt="{escape(title)}"><figcaption>{escape(title)}</figcaption></figure>'
+                f'<figure><img src="{uri}" alt="{escape(title)}">'
+                f"<figcaption>{escape(title)}</figcaption></figure>"
             )
     return "".join(figures) or "<p>This run has nothing to draw curves of.</p>"
 
@@ -226,6 +220,7 @@ def _provenance(report: Report, store: Store) -> str:
     }
     text = json.dumps(described, indent=1, ensure_ascii=False)
     return (
-        "<p>Every number above comes from <code>rows.csv</code> of this run. What was asked for, of what data, by "
-        f"which methods:</p><details><summary>configuration</summary><pre>{escape(text)}</pre></details>"
+        "<p>Every number above comes from <code>rows.csv</code> of this run. What was asked for, of what "
+        "data, by which methods:</p><details><summary>configuration</summary>"
+        f"<pre>{escape(text)}</pre></details>"
     )

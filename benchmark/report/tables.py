@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, fields
 from typing import TYPE_CHECKING
 
 from benchmark.metrics import Metric
 from benchmark.report import Line, Report
+from benchmark.significance import Comparison
 from benchmark.statistics import LEVEL, RESAMPLES, Summary
 
 if TYPE_CHECKING:
@@ -127,6 +130,16 @@ def as_csv(report: Report) -> str:
             values = [_plain(getattr(summary, column)) for column in columns]
             about = (line.name, metric.name, metric.convention, metric.better)
             writer.writerow((*about, *values, line.oracle, line.parameters, ""))
+    return text.getvalue()
+
+
+def comparisons(found: Mapping[str, Sequence[Comparison]]) -> str:
+    """One line per metric and pair of methods; see ``significance.Comparison``."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("metric", *(field.name for field in fields(Comparison))))
+    for metric, pairs in found.items():
+        writer.writerows((metric, *astuple(pair)) for pair in pairs)
     return text.getvalue()
 
 
