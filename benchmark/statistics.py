@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark import significance
 from benchmark.scoring import Row
 from degradekit.randomness import stream
 
@@ -30,8 +31,9 @@ class Summary:
         photographs: how many there are.
         infinite: how many of them have an infinite value (equal images) and are not in the mean.
         missing: how many have no value (no damage to look at, weights missing) and are not in the mean.
-        best: no other method's mean is better, or the bootstrap interval of the difference to the best one
-            contains 0. Only methods told apart by the table's caption (``contenders``) compete.
+        best: the best mean, and every method that is not significantly worse than it (Wilcoxon signed-rank
+            test, Holm's correction over all pairs). False for all when the photographs are too few to show
+            any difference. Only ``contenders`` compete.
         note: why there is no value, or what to know of it; "" if nothing.
     """
 
@@ -76,7 +78,7 @@ def per_photograph(rows: Iterable[Row], metric: str) -> tuple[list[str], dict[st
 def summarise(
     values: Mapping[str, Values], *, higher_is_better: bool, contenders: Sequence[str]
 ) -> dict[str, Summary]:
-    """Mean, percentile bootstrap interval (10,000 resamples of photographs, 95 %) and the best methods.
+    """Mean, bootstrap interval (10,000 resamples of photographs, 95 %) and the best methods.
 
     All methods and metrics share one matrix of resampled photographs, so differences are paired.
 
@@ -91,22 +93,36 @@ def summarise(
     for method, sample in values.items():
         finite = sample[np.isfinite(sample)]
         known = len(finite)
-        low, high = _interval(resampled[method]) if known > 1 else (np.nan, np.nan)
+        low, high = _interval(resampled[method], known) if known > 1 else (np.nan, np.nan)
         missing = int(np.isnan(sample).sum())
         mean = float(finite.mean()) if known else float("nan" if missing == count else "inf")
         summaries[method] = Summary(mean, low, high, count, count - known - missing, missing)
-    competing = [name for name in contenders if name in summaries and not np.isnan(summaries[name].mean)]
-    if not competing:
-        return summaries
+    best = _best(values, summaries, higher_is_better, contenders)
+    return {method: replace(summary, best=method in best) for method, summary in summaries.items()}
+
+
+def _best(
+    values: Mapping[str, Values],
+    summaries: Mapping[str, Summary],
+    higher_is_better: bool,
+    contenders: Sequence[str],
+) -> set[str]:
+    """The contender with the best mean, and those not significantly worse."""
+    known = {name: sample for name, sample in values.items() if not np.isnan(summaries[name].mean)}
+    competing = [name for name in contenders if name in known]
+    sizes = [int((~np.isnan(known[name])).sum()) for name in competing]
+    if not competing or not significance.decidable(min(sizes), len(known)):
+        return set()
     sign = 1 if higher_is_better else -1
-    leader = max(competing, key=lambda method: sign * summaries[method].mean)
-    for method in competing:
-        tied = summaries[method].mean == summaries[leader].mean
-        if not tied and count > 1 and np.isfinite(summaries[leader].mean):
-            low, high = _interval(resampled[leader] - resampled[method])
-            tied = bool(low <= 0 <= high)
-        summaries[method] = replace(summaries[method], best=tied)
-    return summaries
+    leader = max(competing, key=lambda name: sign * summaries[name].mean)
+    worse = set()
+    for pair, (_, adjusted) in significance.pairwise(known).items():
+        if leader in pair and adjusted < significance.ALPHA:
+            (other,) = set(pair) - {leader}
+            change = significance.differences(known[leader], known[other])
+            if sign * significance.rank_biserial(change) > 0:
+                worse.add(other)
+    return set(competing) - worse
 
 
 def _resampled(values: Mapping[str, Values], count: int) -> dict[str, Values]:
@@ -131,7 +147,15 @@ def _means(samples: Values) -> Values:
     return means
 
 
-def _interval(means: Values) -> tuple[float, float]:
-    tail = 100 * (1 - LEVEL) / 2
+def _interval(means: Values, count: int) -> tuple[float, float]:
+    """Percentiles, a little further out than 2.5 %: a bootstrap of few values is too narrow.
+
+    They are those at which a normal sample of ``count`` values has the interval of Student's t (the
+    expanded percentile interval of Hesterberg, The American Statistician 2015).
+    """
+    from scipy.stats import norm, t
+
+    reach = np.sqrt(count / (count - 1)) * t.ppf((1 + LEVEL) / 2, count - 1)
+    tail = 100 * float(norm.sf(reach))
     low, high = np.nanpercentile(means, [tail, 100 - tail])
     return float(low), float(high)

@@ -106,6 +106,7 @@ def train(
     log = _read_log(folder / LOG, first)
     start = time.monotonic() - spent
     sums: dict[str, Tensor] = {}
+    counts: Counter[str] = Counter()
 
     finished, done = first, False
     _show(on_progress, budget, first, spent)
@@ -124,16 +125,18 @@ def train(
                 losses = method.train_step(batch.to(device, torch.channels_last), progress, descend)
             for name, loss in losses.items():
                 so_far = sums.get(name, torch.zeros((), device=device, dtype=torch.float64))
-                sums[name] = so_far + loss.detach().double() / len(parts)
+                sums[name] = so_far + loss.detach().double()
+                counts[name] += 1
         finished = step + 1
         means.update(method, finished)
 
         done = processes.tell(_progress(budget, finished, time.monotonic() - start) >= 1)
         if finished % budget.every == 0 or done:
-            since = finished - (log[-1]["step"] if log else 0)
-            losses_by_name = {name: float(sum_) / since for name, sum_ in processes.average(sums).items()}
+            # A loss of one stage of several is averaged over the steps that had it.
+            by_step = {name: total / counts[name] for name, total in sums.items()}
+            losses_by_name = {name: float(mean) for name, mean in processes.average(by_step).items()}
             _refuse_infinite(losses_by_name, finished)
-            sums = {}
+            sums, counts = {}, Counter()
             processes.share(checkpoints.tensors(method))  # Running statistics are each process's own.
             if processes.rank() == 0:
                 with means.in_place(method):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmark import metrics, scoring, significance, statistics
 from benchmark.metrics import Metric
 from benchmark.profile import Profile
 from benchmark.scoring import Row
-from benchmark.significance import Comparison
+from benchmark.significance import Comparison, Ranks
 from benchmark.statistics import Summary, Values
 from benchmark.store import Store
 from degradekit import atomicfiles, manifest
@@ -54,7 +54,8 @@ class Line:
 class Report:
     """A run in numbers: ``lines`` best first, failures last.
 
-    ``values`` holds, per metric and method, one value per entry of ``photographs``.
+    ``values`` holds, per metric and method, one value per entry of ``photographs``; ``comparisons`` and
+    ``ranks`` are by metric.
     """
 
     profile: Profile
@@ -64,6 +65,8 @@ class Report:
     photographs: tuple[str, ...]
     values: dict[str, dict[str, Values]]
     data: dict[str, Any]
+    comparisons: dict[str, list[Comparison]] = field(default_factory=dict)
+    ranks: dict[str, Ranks] = field(default_factory=dict)
 
     @property
     def scored(self) -> list[Line]:
@@ -110,7 +113,16 @@ def read(store: Store) -> Report:
     lines.sort(key=lambda line: (sign * line.summaries[headline.name].mean, line.name))
     lines += [Line(name, about[name], {}, reason) for name, reason in failures.items()]
     data = manifest.read_json(store.folder / "data.json")
-    return Report(profile, chosen, tuple(lines), tuple(rows), tuple(photographs), values, data)
+    return Report(
+        profile,
+        chosen,
+        tuple(lines),
+        tuple(rows),
+        tuple(photographs),
+        values,
+        data,
+        *_compared(chosen, values),
+    )
 
 
 def write(store: Store) -> Report:
@@ -120,12 +132,12 @@ def write(store: Store) -> Report:
     report = read(store)
     atomicfiles.write_text(store.folder / "rows.csv", scoring.to_csv(report.rows))
     atomicfiles.write_json(store.folder / "fairness.json", _fairness(report, store))
-    comparisons = compared(report)
     for name, text in (
         ("summary.md", tables.markdown(report)),
         ("summary.csv", tables.as_csv(report)),
         ("summary.tex", tables.latex(report)),
-        ("comparisons.csv", tables.comparisons(comparisons)),
+        ("comparisons.csv", tables.comparisons(report)),
+        ("ranks.csv", tables.ranks(report)),
     ):
         atomicfiles.write_text(store.folder / "tables" / name, text)
     if report.scored:
@@ -141,19 +153,8 @@ def write(store: Store) -> Report:
         found = significance.ranks(report.values[headline.name], higher_is_better=headline.better == "higher")
         if found is not None:
             charts.ranks(found, headline, folder)
-    html.write(report, store, comparisons)
+    html.write(report, store)
     return report
-
-
-def compared(report: Report) -> dict[str, list[Comparison]]:
-    """Paired tests between all methods: metric of pairs -> comparisons."""
-    return {
-        metric.name: significance.compare(
-            report.values[metric.name], higher_is_better=metric.better == "higher"
-        )
-        for metric in report.metrics
-        if metric.scope not in ("set", "real") and metric.name in report.values
-    }
 
 
 def _fairness(report: Report, store: Store) -> dict[str, Any]:
@@ -188,6 +189,22 @@ def _summarise(
             for name, summary in of_methods.items()
         }
     return photographs, values, summaries
+
+
+def _compared(
+    chosen: Sequence[Metric], values: dict[str, dict[str, Values]]
+) -> tuple[dict[str, list[Comparison]], dict[str, Ranks]]:
+    """Pairs and ranks of the metrics that have a value per photograph."""
+    comparisons, ranks = {}, {}
+    for metric in chosen:
+        if metric.scope == "set" or metric.name not in values:
+            continue
+        higher = metric.better == "higher"
+        comparisons[metric.name] = significance.compare(values[metric.name], higher_is_better=higher)
+        found = significance.ranks(values[metric.name], higher_is_better=higher)
+        if found:
+            ranks[metric.name] = found
+    return comparisons, ranks
 
 
 def _note(rows: Sequence[Row], method: str, metric: Metric, summary: Summary) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -37,13 +37,12 @@ CHART_TITLES = {
 }
 
 
-def write(report: Report, store: Store, comparisons: Mapping[str, list[Comparison]]) -> None:
+def write(report: Report, store: Store) -> None:
     """Write the page of a run, from its rows, images and figures.
 
     Args:
         report: its numbers.
         store: the run, whose figures are drawn already.
-        comparisons: metric -> paired tests between its methods.
     """
     place = resources.files("benchmark.report") / "page"
     names = ("page.html", "images.html", "page.css", "page.js")
@@ -58,7 +57,7 @@ def write(report: Report, store: Store, comparisons: Mapping[str, list[Compariso
         js=parts["page.js"],
         table=_table(report),
         caption="".join(f'<p class="soft">{escape(line)}</p>' for line in tables.caption(report)),
-        comparisons=_comparisons(comparisons),
+        comparisons=_comparisons(report.comparisons),
         examples=parts["images.html"] if examples else "<p>No method has restored images to show.</p>",
         charts=_charts(store.folder / "figures"),
         provenance=_provenance(report, store),
@@ -107,7 +106,7 @@ def _row(line: Line, report: Report) -> str:
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _comparisons(comparisons: Mapping[str, list[Comparison]]) -> str:
+def _comparisons(comparisons: Mapping[str, Sequence[Comparison]]) -> str:
     shown = []
     for metric, pairs in comparisons.items():
         rows = "".join(

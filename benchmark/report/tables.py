@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields
 from typing import TYPE_CHECKING
 
+from benchmark import significance
 from benchmark.metrics import Metric
 from benchmark.report import Line, Report
-from benchmark.significance import Comparison
 from benchmark.statistics import LEVEL, RESAMPLES, Summary
 
 if TYPE_CHECKING:
@@ -45,10 +44,10 @@ def caption(report: Report) -> list[str]:
         f"recipe {report.data['recipe']['name']} ({report.data['recipe']['sha256'][:12]})."
     )
     lines.append(
-        f"Means over photographs; in brackets {LEVEL:.0%} percentile bootstrap intervals over photographs "
-        f"({RESAMPLES:,} resamples). Bold: the best mean, and those whose paired interval of the difference "
-        "to it contains 0."
+        f"Means over photographs; in brackets {LEVEL:.0%} bootstrap intervals over photographs "
+        f"({RESAMPLES:,} resamples)."
     )
+    lines.append(_bold(report))
     if any(line.oracle for line in report.lines):
         lines.append(f"{ORACLE} is told where the damage is, and does not compete for bold.")
     lines += [f"{line.name}: {note}." for line in report.scored for note in line.about.get("notes", ())]
@@ -58,6 +57,20 @@ def caption(report: Report) -> list[str]:
     lines += _notes(report)
     lines.append("Conventions: " + ", ".join(metric.convention for metric in report.metrics) + ".")
     return lines
+
+
+def _bold(report: Report) -> str:
+    """What bold means, or why nothing is."""
+    count, methods = len(report.photographs), len(report.scored)
+    if significance.decidable(count, methods):
+        return (
+            "Bold: the best mean, and those not significantly worse (paired Wilcoxon signed-rank test over "
+            f"photographs, Holm's correction for all pairs of methods, {significance.ALPHA:.0%} level)."
+        )
+    return (
+        f"Nothing is bold: {count} photographs are too few for any difference between {methods} methods to "
+        "be significant."
+    )
 
 
 def cell(summary: Summary, metric: Metric) -> str:
@@ -133,13 +146,29 @@ def as_csv(report: Report) -> str:
     return text.getvalue()
 
 
-def comparisons(found: Mapping[str, Sequence[Comparison]]) -> str:
-    """One line per metric and pair of methods; see ``significance.Comparison``."""
+def comparisons(report: Report) -> str:
+    """Every pair of methods and metric as CSV, in full precision; the difference is first minus second."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("metric", *(field.name for field in fields(Comparison))))
-    for metric, pairs in found.items():
-        writer.writerows((metric, *astuple(pair)) for pair in pairs)
+    columns = [field.name for field in fields(significance.Comparison)]
+    writer.writerow(("metric", *columns, "significant"))
+    for metric in report.metrics:
+        for pair in report.comparisons.get(metric.name, ()):
+            writer.writerow((metric.name, *map(_plain, astuple(pair)), pair.significant))
+    return text.getvalue()
+
+
+def ranks(report: Report) -> str:
+    """Mean ranks of the methods per metric as CSV, with Friedman's p and Nemenyi's critical difference."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("metric", "method", "mean_rank", "photographs", "friedman_p", "critical_difference"))
+    for metric in report.metrics:
+        found = report.ranks.get(metric.name)
+        if found is None:
+            continue
+        about = (found.photographs, _plain(found.p), found.critical_difference)
+        writer.writerows((metric.name, name, mean, *about) for name, mean in found.mean.items())
     return text.getvalue()
 
 

@@ -51,12 +51,29 @@ def test_differences_are_paired() -> None:
 
 
 def test_infinite_values_are_counted_and_left_out_of_the_mean() -> None:
-    values = {"m": np.array([10.0, np.inf, 20.0]), "all": np.full(3, np.inf)}
+    values = {"m": np.array([10.0, np.inf, 20.0] + [15.0] * 6), "all": np.full(9, np.inf)}
     result = summarise(values, higher_is_better=True, contenders=["m", "all"])
     assert (result["m"].mean, result["m"].infinite) == (15, 1)
     assert 10 <= result["m"].low <= result["m"].high <= 20
-    assert (result["all"].mean, result["all"].infinite) == (math.inf, 3)
+    assert (result["all"].mean, result["all"].infinite) == (math.inf, 9)
     assert (result["all"].best, result["m"].best) == (True, False)
+
+
+def test_intervals_of_few_photographs_cover_the_truth() -> None:
+    samples = np.random.Generator(np.random.PCG64(3)).normal(25, 3, (500, 10))
+    found = summarise(
+        {str(number): sample for number, sample in enumerate(samples)}, higher_is_better=True, contenders=()
+    )
+    covered = np.mean([summary.low <= 25 <= summary.high for summary in found.values()])
+    assert 0.93 <= covered <= 0.97
+
+
+def test_too_few_photographs_call_nobody_best() -> None:
+    values = {"a": np.arange(5.0), "b": np.arange(5.0) + 1}
+    assert not any(s.best for s in summarise(values, higher_is_better=True, contenders=["a", "b"]).values())
+    longer = {name: np.resize(sample, 6) for name, sample in values.items()}
+    result = summarise(longer, higher_is_better=True, contenders=["a", "b"])
+    assert {name: summary.best for name, summary in result.items()} == {"a": False, "b": True}
 
 
 def test_one_photograph_has_no_interval() -> None:
