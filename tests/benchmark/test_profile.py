@@ -47,7 +47,7 @@ def test_overrides_and_files_change_single_keys(tmp_path: Path) -> None:
         ("train.crop=3", r"train\.crop: .*greater than or equal to 16, got 3"),
         ("train.batch=many", r"train\.batch: .*'many'"),
         ("data=3", r"data: .*got 3"),
-        ("data.size=200", r"data\.size \(200\) is smaller than train\.crop"),
+        ("data.size=32", r"data\.size \(32\) is smaller than train\.crop"),
         ("width", "-o takes key=value"),
         ("=3", "-o takes key=value"),
         ("train..crop=3", "-o takes key=value"),
