@@ -69,7 +69,7 @@ def test_the_caption_says_what_the_numbers_are(store: Store) -> None:
     for part in (
         "Profile smoke, seed 0",
         "0.0625 of the published width",
-        "4 steps of 2 crops of 256 px",
+        "4 steps of 2 crops of 64 px",
         "9 training photographs",
         tables.NOT_PUBLISHED,
         "8 degraded images of 4 photographs",
