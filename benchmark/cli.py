@@ -153,7 +153,7 @@ def _chosen(methods: str) -> list[Declaration]:
     from degradekit.errors import OptionError
 
     if methods == "all":
-        return [method.find(name) for name in method.names()]
+        return [found for _, found in sorted(method.discover().items()) if found.in_all]
     names = [name.strip() for name in methods.split(",") if name.strip()]
     if not names:
         raise OptionError("--methods takes names with commas between them, or all")
