@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c .ci/c
 .PHONY: demo test lint bench clean help
 
 help:
-	@echo "make demo   install into $(VENV), train and compare every method on built-in photographs (10 minutes)"
+	@echo "make demo   install into $(VENV), train and compare every method on built-in photographs"
 	@echo "make test   install into $(VENV), then lint, types, import order and tests"
 	@echo "make bench  slow quality and speed measurements"
 

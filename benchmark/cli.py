@@ -139,9 +139,20 @@ def list_(what: str, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("run_folder", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def status(run_folder: Path, as_json: bool) -> None:
+    """Say which stages of a run are done, which have to be done again, and why."""
+    from benchmark.run import of_folder
+
+    lines = of_folder(run_folder).plan()
+    click.echo(json.dumps(lines, indent=2) if as_json else "\n".join(map(_planned, lines)))
+
+
+@cli.command()
+@click.argument("run_folder", type=click.Path(path_type=Path), metavar="RUN")
 @click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
 def report(run_folder: Path, as_json: bool) -> None:
-    """Make rows.csv, tables and figures of a run again, from its scores and images."""
+    """Make rows.csv, tables, figures and report.html of a run again, from its scores and images."""
     from benchmark import report as reports
     from benchmark.store import Store
 
@@ -202,7 +213,10 @@ def _list_methods() -> list[dict[str, Any]]:
     entries = []
     for name, found in sorted(method.discover().items()):
         needs = {"trains": found.trains, "mask": found.mask, "per_image": found.per_image}
-        entries.append({"name": name, "summary": found.summary, **needs, "unavailable": found.unavailable()})
+        about = {"name": name, "summary": found.summary, **needs, "in_all": found.in_all}
+        reason = found.unavailable()
+        networks = method.published(found) if reason is None else {}
+        entries.append({**about, "networks": networks, "unavailable": reason})
     return entries
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -200,6 +201,12 @@ def sizes(method: object) -> dict[str, int]:
     """Trainable parameters of each of its networks."""
     networks: Mapping[str, nn.Module] = getattr(method, "networks", {})
     return {name: sum(t.numel() for t in network.parameters()) for name, network in networks.items()}
+
+
+def published(declaration: Declaration) -> dict[str, int]:
+    """Trainable parameters of each network at width 1; no memory is taken for them."""
+    with torch.device("meta"):
+        return sizes(declaration.build(Setting()))
 
 
 def names() -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import metrics, report, splits, store
-from benchmark.method import Declaration, find
+from benchmark import profile as profiles
+from benchmark.method import Declaration, discover, find
 from benchmark.pipeline import STAGES, Pipeline, has
 from benchmark.profile import Profile
 from benchmark.report import Report
@@ -185,6 +186,22 @@ class Run:
             "photographs": {part: len(found) for part, found in sources.items()},
             "sources": {part: [f"{s.key}\t{s.extent}" for s in found] for part, found in sources.items()},
         }
+
+
+def of_folder(folder: Path) -> Run:
+    """The run in ``folder`` as it was asked for, with the methods that have results or a failure in it.
+
+    Raises:
+        DataError: the folder is no run.
+    """
+    there = Store(folder)
+    asked = there.profile()
+    known = discover()
+    declarations = [known[name] for name in there.methods() if name in known]
+    own = (
+        asked.data.train == profiles.load(asked.name).data.train if asked.name in profiles.names() else False
+    )
+    return Run(asked, declarations, folder, own)
 
 
 def require_finished(outcome: Outcome, optional: bool) -> None:

@@ -39,6 +39,34 @@ def test_the_smoke_profile_compares_every_method(call: Call, tmp_path: Path) -> 
     assert (out / "rows.csv").is_file()
 
 
+def test_networks_have_the_published_number_of_parameters(call: Call) -> None:
+    entries = {one["name"]: one["networks"] for one in json.loads(call("benchmark", "list", "--json").out)}
+    assert entries["pix2pix"] == {"generator": 54_413_955, "discriminator": 2_768_705}
+    assert entries["cyclegan"]["restorer"] == 11_378_179
+    assert entries["dip"] == {"prior": 2_217_831}
+    assert entries["owan"] == {"network": 391_456}
+    assert entries["nafnet"] == {"network": 29_159_715}
+    assert list(entries["bm3d_edgeconnect"].values()) == [10_761_089, 2_762_752, 10_774_595, 2_763_776]
+    assert entries["triplet"]["vae_clean"] == 872_131
+    assert entries["triplet"]["mapping"] == 51_344_704
+    assert entries["triplet_no_nonlocal"]["mapping"] == 36_135_232
+    assert entries["scratch_detector"] == {"detector": 37_626_177}
+
+
+def test_status_says_what_is_done(call: Call, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert call("benchmark", *ONE, "--out", out).code == 0
+    shown = json.loads(call("benchmark", "status", out, "--json").out)
+    assert {line["why"] for line in shown} == {"done"}
+    assert [line["stage"] for line in shown] == ["prepare", "restore", "score"]
+    (out / "methods/identity/done.json").write_text("{}")
+    again = {
+        line["stage"]: line["why"] for line in json.loads(call("benchmark", "status", out, "--json").out)
+    }
+    assert again["restore"] == "not done yet"
+    assert call("benchmark", "status", tmp_path / "gone").code == 4
+
+
 def test_dry_run_writes_nothing(call: Call, photographs: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     planned = call("benchmark", *ONE, *TINY, "--train", photographs, "--out", out, "--dry-run", "--json")
