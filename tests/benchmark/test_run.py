@@ -60,7 +60,7 @@ class Crash(BaseException):
     """The process is gone: nothing after it runs."""
 
 
-@pytest.mark.parametrize("more", [50, 67])
+@pytest.mark.parametrize("more", [48, 50])
 def test_killed_again_and_again_the_tables_are_the_same(
     photographs: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: int
 ) -> None:
@@ -90,7 +90,7 @@ def test_killed_again_and_again_the_tables_are_the_same(
         except Crash:
             crashes += 1
             assert crashes < 40
-    assert crashes > 2
+    assert crashes > 1
     assert _contents(out) == _contents(whole)
     weights = "methods/pix2pix/weights.safetensors"
     assert (out / weights).read_bytes() == (whole / weights).read_bytes()
