@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.library import Library
 
 from benchmark import catalog
 from benchmark.catalog import missing, present
@@ -132,13 +133,13 @@ def torchvision() -> None:
             raise
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
             del sys.modules[name]
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.define(
+        operators = Library("torchvision", "FRAGMENT")
+        operators.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        operators.define(
             "qnms(Tensor dets, Tensor scores, float iou_threshold, float dets_scale, int dets_zero_point, "
             "float scores_scale, int scores_zero_point) -> Tensor"
         )
-        _declared.append(library)
+        _declared.append(operators)
         importlib.import_module("torchvision")
 
 
