@@ -188,7 +188,7 @@ class Pipeline:
         self,
         method: Method | Detector,
         declaration: Declaration,
-        inputs: Inputs,
+        inputs: restoring.Images,
         out: Path,
         stems: Sequence[str] | None = None,
     ) -> None:
@@ -250,16 +250,7 @@ class Pipeline:
         method = training.build(declaration, self._setting(), training.prepare(self.profile.train))
         if isinstance(method, Trainable):
             checkpoints.load_weights(method, self.store.method(declaration.weights_of) / training.WEIGHTS)
-        with progress.reporter(f"{which} photographs given to {declaration.name}") as on_progress:
-            restoring.restore_folder(
-                method,
-                declaration,
-                inputs,
-                out,
-                seed=self.profile.seed,
-                on_progress=on_progress,
-                stems=self._stems(declaration, inputs),
-            )
+        self._make(method, declaration, inputs, out, self._stems(declaration, inputs))
 
     def _score(self, declaration: Declaration, key: dict[str, str]) -> None:
         scopes = {metric.scope for metric in self._metrics()}

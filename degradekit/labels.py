@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from degradekit import atomicfiles, imagefiles, ops
+from degradekit.drawn import Drawn
 from degradekit.imagefiles import Pixels
 from degradekit.reading import DataSet
-from degradekit.recipe import Drawn
 
 #: Class -> number in label maps, the same for every recipe and for ever: new classes come last. 0 is none.
 NUMBERS: Mapping[str, int] = {

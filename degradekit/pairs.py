@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 
 from degradekit import __version__
+from degradekit.drawn import Drawn
 from degradekit.imagefiles import Bitmap, Pixels, as_float, pixel_hash, quantise
 from degradekit.photo import Photo
 from degradekit.randomness import stream
-from degradekit.recipe import Drawn, Recipe
+from degradekit.recipe import Recipe
 from degradekit.timings import Timings
 
 #: The mask of everything: where any class hides the picture.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from degradekit import atomicfiles, imagefiles, manifest, ops, pairs, reading
+from degradekit.drawn import Drawn
 from degradekit.errors import DataError, OptionError, unknown
 from degradekit.imagefiles import Bitmap
 from degradekit.layouts import CLEAN, DEGRADED, column
@@ -17,7 +18,6 @@ from degradekit.manifest import Row
 from degradekit.pairs import Pair
 from degradekit.randomness import stream
 from degradekit.reading import DataSet
-from degradekit.recipe import Drawn
 
 
 def row_of(folder: Path, name: str) -> Row:

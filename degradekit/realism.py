@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from degradekit import grainmodel, ops, pairs
+from degradekit.drawn import DrawnStep
 from degradekit.errors import DataError
 from degradekit.imagefiles import Bitmap, quantise
 from degradekit.photo import Image, Photo
 from degradekit.randomness import generator, stream
-from degradekit.recipe import DrawnStep, Recipe
+from degradekit.recipe import Recipe
 from degradekit.sources import Source
 
 Values = NDArray[np.float64]

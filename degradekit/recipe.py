@@ -1,16 +1,14 @@
-"""Recipes: ordered steps whose values are numbers or distributions. Parse and check, draw, apply, replay.
+"""Recipes: ordered steps whose values are numbers or distributions. Parse, check, draw.
 
-Drawing and applying are apart: ``Recipe.draw`` turns names and a seed into plain numbers (``Drawn``),
-``Drawn.apply`` turns a photograph and those numbers into pixels. What was drawn is small, is written into
-the manifest as JSON, and gives the same pixels whenever it is applied again.
+Drawing and applying are apart: ``Recipe.draw`` turns names and a seed into plain numbers, and what was drawn
+(``degradekit.drawn``) turns a photograph into pixels.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,12 +17,11 @@ import numpy as np
 import yaml
 
 from degradekit import atomicfiles, ops
+from degradekit.drawn import Drawn, DrawnStep
 from degradekit.errors import DataError, RecipeError, unknown
 from degradekit.ops import Op, textures
-from degradekit.photo import Photo
-from degradekit.randomness import Constant, Distribution, Scalar, distribution, generator, seed_of, stream
+from degradekit.randomness import Constant, Distribution, Scalar, distribution, seed_of, stream
 from degradekit.scale import Scale
-from degradekit.timings import Timings
 
 GROUPS = ("one_of", "any_order", "in_order")
 KEYS = ("name", "description", "format", "dpi", "severity", "clean", "steps")
@@ -42,63 +39,6 @@ TEXTURE_FOLDERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 #: How far ``severity`` may scale a recipe.
 MOST_SEVERE = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnStep:
-    """One op as it was applied: its parameter values, and the sub-seed of what it drew itself."""
-
-    op: str
-    seed: int
-    values: Mapping[str, Scalar]
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A recipe with every value drawn: all it takes to render again."""
-
-    recipe: str
-    px_per_mm: float
-    steps: tuple[DrawnStep, ...]
-
-    def apply(self, photo: Photo, timings: Timings | None = None) -> Photo:
-        """Render: the steps in order, each from its own recorded sub-seed.
-
-        ``photo`` is left as it is, unless it is ``owned``.
-        """
-        timings = timings or Timings()
-        given = None if photo.owned else photo.image
-        for step in self.steps:
-            # What a step made is nobody's but ours; if it made anything.
-            owned = given is None or not np.may_share_memory(photo.image, given)
-            with timings.of(step.op):
-                photo = ops.find(step.op)(replace(photo, owned=owned), generator(step.seed), **step.values)
-        return replace(photo, owned=False)
-
-    def to_json(self) -> str:
-        """One line of canonical JSON."""
-        steps = [{"op": step.op, "seed": step.seed, "values": dict(step.values)} for step in self.steps]
-        return atomicfiles.canonical_json(
-            {"recipe": self.recipe, "px_per_mm": self.px_per_mm, "steps": steps}
-        )
-
-    @staticmethod
-    def from_json(text: str) -> Drawn:
-        """What ``to_json`` wrote.
-
-        Raises:
-            DataError: it is not that.
-        """
-        try:
-            raw = json.loads(text)
-            steps = tuple(DrawnStep(step["op"], step["seed"], step["values"]) for step in raw["steps"])
-            drawn = Drawn(raw["recipe"], raw["px_per_mm"], steps)
-            for step in steps:
-                for name, value in step.values.items():
-                    ops.find(step.op).check(name, Constant(value))
-        except (ValueError, KeyError, TypeError, RecipeError) as error:
-            raise DataError(f"the recorded recipe cannot be replayed: {error}") from error
-        return drawn
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from degradekit import pairs, recipe, sources
 from degradekit.contactsheet import overlay
+from degradekit.drawn import Drawn
 from degradekit.imagefiles import Bitmap, quantise
 from degradekit.ops import OPS, Op, find
 from degradekit.pairs import ANY, Pair
 from degradekit.photo import Photo
 from degradekit.randomness import stream
-from degradekit.recipe import Drawn
 
 FOLDER = Path(__file__).parent / "gallery"
 #: Strengths as multiples of the default; high is less where this part of the way to a bound is less.

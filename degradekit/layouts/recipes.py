@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from degradekit import manifest, pairs, sources
+from degradekit.drawn import Drawn
 from degradekit.errors import DataError
 from degradekit.imagefiles import Bitmap
 from degradekit.layouts import CLEAN, DEGRADED, Layout, Sample
 from degradekit.manifest import Row
 from degradekit.pairs import Pair
-from degradekit.recipe import Drawn
 
 
 class NothingWriter:

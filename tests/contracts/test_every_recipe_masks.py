@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from degradekit import ops, recipe
+from degradekit.drawn import Drawn, DrawnStep
 from degradekit.photo import Photo
-from degradekit.recipe import Drawn, DrawnStep
 
 #: Ops that mix neighbouring pixels: after them what was painted spreads beyond its mask, as in any scan.
 MIXING = frozenset(

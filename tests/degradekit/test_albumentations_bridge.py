@@ -6,12 +6,13 @@ from pictures import picture
 
 from degradekit import albumentations_bridge, recipe
 from degradekit.albumentations_bridge import A, Degrade
+from degradekit.drawn import Drawn
 from degradekit.errors import RecipeError
 from degradekit.imagefiles import as_float
 from degradekit.photo import Photo
 
 
-def drawn(*steps: object, key: str = "a") -> recipe.Drawn:
+def drawn(*steps: object, key: str = "a") -> Drawn:
     return recipe.parse({"format": "10x15cm", "steps": list(steps)}).draw(0, key, 0, 5.0)
 
 
@@ -25,7 +26,7 @@ def test_a_transform_is_a_step_that_replays() -> None:
     record = drawn({"A.GaussNoise": {"std_range": [0.1, 0.2]}})
     once = record.apply(photo())
     assert not np.array_equal(once.image, photo().image)
-    again = recipe.Drawn.from_json(record.to_json()).apply(photo())
+    again = Drawn.from_json(record.to_json()).apply(photo())
     assert once.image.tobytes() == again.image.tobytes()
     assert once.image.tobytes() != drawn({"A.GaussNoise": {}}, key="b").apply(photo()).image.tobytes()
 

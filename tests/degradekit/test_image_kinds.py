@@ -12,6 +12,7 @@ from pictures import picture
 from PIL import Image as PillowImage
 
 from degradekit import imagefiles, manifest, pairs, recipe
+from degradekit.drawn import Drawn
 from degradekit.imagefiles import Bitmap
 
 
@@ -77,7 +78,7 @@ def test_every_recipe_renders(name: str, shape: tuple[int, int]) -> None:
         assert pair.degraded.rgb.shape == pair.clean.rgb.shape == (*shape, 3)
         assert set(pair.masks) == {"any", *loaded.classes}
         changed += not np.array_equal(pair.clean.rgb, pair.degraded.rgb)
-        replayed = pairs.degrade(pair.clean, recipe.Drawn.from_json(pair.drawn.to_json()), loaded.classes)
+        replayed = pairs.degrade(pair.clean, Drawn.from_json(pair.drawn.to_json()), loaded.classes)
         assert np.array_equal(replayed.degraded.rgb, pair.degraded.rgb)
     assert changed
 

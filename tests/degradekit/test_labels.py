@@ -8,8 +8,8 @@ import numpy as np
 from conftest import Outcome
 
 from degradekit import imagefiles, labels
+from degradekit.drawn import Drawn, DrawnStep
 from degradekit.ops import OPS
-from degradekit.recipe import Drawn, DrawnStep
 
 
 def drawn(*names: str) -> Drawn:

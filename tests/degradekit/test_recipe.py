@@ -8,10 +8,10 @@ import pytest
 from pictures import picture
 
 from degradekit import recipe
+from degradekit.drawn import Drawn
 from degradekit.errors import DataError, RecipeError
 from degradekit.imagefiles import Bitmap
 from degradekit.photo import Photo
-from degradekit.recipe import Drawn
 
 SHIPPED = pytest.mark.parametrize("name", recipe.shipped())
 
