@@ -91,13 +91,13 @@ class Photo:
         return replace(self, image=image, owned=False)
 
     def moved(self, move: Callable[[Plane], Plane]) -> Photo:
-        """The photograph with ``move`` applied to its image, every mask and alpha alike.
+        """The photograph with ``move`` applied to its image and every mask alike.
 
-        ``move`` takes and gives float32 arrays, (H, W, 3) or (H, W).
+        ``move`` takes and gives float32 arrays, (H, W, 3) or (H, W). Alpha says which pixels of the file are
+        there, not what the print shows: it stays.
         """
         clipped = {name: _clipped(move(mask)) for name, mask in self.masks.items()}
-        alpha = None if self.alpha is None else _clipped(move(self.alpha))
-        return replace(self.with_image(move(self.image)), masks=clipped, alpha=alpha)
+        return replace(self.with_image(move(self.image)), masks=clipped)
 
     def painted(self, image: Image, **added: Mask) -> Photo:
         """Other pixels, and ``added`` joined to the masks of their classes.

@@ -63,7 +63,7 @@ def creases(
     ``loss`` the part of a fold's length that is bared, ``branching`` the rate of side cracks, ``shading``
     the light and shade of the bent sheet on both sides, A (d / s) exp(-d^2 / 2 s^2) of the distance d.
     ``warp_mm`` is how far the picture is drawn into the fold from both sides, at most and at the distance s
-    of 0.9 mm, with earlier masks and alpha; beyond 4 mm it stays in place. The mask is the coverage of bared
+    of 0.9 mm, with earlier masks; beyond 4 mm it stays in place. The mask is the coverage of bared
     paper, joined with the part of the light that the shading takes or adds. Source: our choice, made by eye
     after creased photographs; folds are a Poisson process of lines, so their number follows the sheet's size.
     """

@@ -1,4 +1,4 @@
-"""Changes of shape: picture, masks and alpha move together."""
+"""Changes of shape: picture and masks move together."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def elastic_distortion(
     """A smooth, uneven warp, as of a sheet that swelled and shrank or did not lie flat under the scanner.
 
     ``rms_mm`` is the displacement along each axis, ``correlation_mm`` the distance over which it changes;
-    a warp that would fold is weakened. Border pixels are repeated outwards, never black. Masks and alpha
-    move with the picture. Source: Simard, Steinkraus, Platt, ICDAR 2003, with the smoothed noise
+    a warp that would fold is weakened. Border pixels are repeated outwards, never black. Masks move
+    with the picture. Source: Simard, Steinkraus, Platt, ICDAR 2003, with the smoothed noise
     replaced by an interpolated random grid.
     """
     scale = photo.px_per_mm
