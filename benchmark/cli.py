@@ -129,6 +129,8 @@ def run(
 def list_(what: str, as_json: bool) -> None:
     """List methods (the default), metrics or profiles."""
     entries = {"methods": _list_methods, "metrics": _list_metrics, "profiles": _list_profiles}[what]()
+    if what == "methods" and as_json:
+        _add_networks(entries)
     if as_json:
         click.echo(json.dumps(entries, indent=2))
         return
@@ -214,10 +216,16 @@ def _list_methods() -> list[dict[str, Any]]:
     for name, found in sorted(method.discover().items()):
         needs = {"trains": found.trains, "mask": found.mask, "per_image": found.per_image}
         about = {"name": name, "summary": found.summary, **needs, "in_all": found.in_all}
-        reason = found.unavailable()
-        networks = method.published(found) if reason is None else {}
-        entries.append({**about, "networks": networks, "unavailable": reason})
+        entries.append({**about, "unavailable": found.unavailable()})
     return entries
+
+
+def _add_networks(entries: list[dict[str, Any]]) -> None:
+    """Parameters of each method's networks; it takes seconds to build them all."""
+    from benchmark import method
+
+    for entry in entries:
+        entry["networks"] = {} if entry["unavailable"] else method.published(method.find(entry["name"]))
 
 
 def _list_metrics() -> list[dict[str, Any]]:
