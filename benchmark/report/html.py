@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
 
-import cv2
 import numpy as np
 
 from benchmark.data import PairSet, Pixels
 from benchmark.metrics import Metric
-from benchmark.report import Line, Report, tables
+from benchmark.report import Line, Report, inlined, tables
+from benchmark.report.text import ORACLE
 from benchmark.significance import Comparison
 from benchmark.store import Store
 from degradekit import atomicfiles, imagefiles
@@ -44,16 +42,13 @@ def write(report: Report, store: Store) -> None:
         report: its numbers.
         store: the run, whose figures are drawn already.
     """
-    place = resources.files("benchmark.report") / "page"
     names = ("page.html", "images.html", "page.css", "page.js")
-    parts = {name: (place / name).read_text(encoding="utf-8") for name in names}
+    parts = {name: inlined.part("benchmark.report", "page", name) for name in names}
     examples = _examples(report, store)
-    # A closing tag inside a script would end it.
-    data = json.dumps({"examples": examples}).replace("</", "<\\/")
     page = Template(parts["page.html"]).substitute(
         title=escape(f"degradekit benchmark: {store.folder.resolve().name}"),
         subtitle=escape(report.profile.summary),
-        css=parts["page.css"],
+        css=inlined.base_css() + parts["page.css"],
         js=parts["page.js"],
         table=_table(report),
         caption="".join(f'<p class="soft">{escape(line)}</p>' for line in tables.caption(report)),
@@ -61,7 +56,7 @@ def write(report: Report, store: Store) -> None:
         examples=parts["images.html"] if examples else "<p>No method has restored images to show.</p>",
         charts=_charts(store.folder / "figures"),
         provenance=_provenance(report, store),
-        data=data,
+        data=inlined.script_json({"examples": examples}),
     )
     atomicfiles.write_text(store.folder / "report.html", page)
 
@@ -83,7 +78,7 @@ def _table(report: Report) -> str:
 
 
 def _row(line: Line, report: Report) -> str:
-    mark = f" {tables.ORACLE}" if line.oracle else ""
+    mark = f" {ORACLE}" if line.oracle else ""
     cells = [
         f'<th scope="row" title="{escape(str(line.about.get("summary", "")))}">{escape(line.name)}{mark}</th>'
     ]
@@ -186,16 +181,11 @@ def _value(metric: Metric, value: float) -> str:
 
 
 def _version(pixels: Pixels, most: int, value: str) -> dict[str, str]:
-    longest = max(pixels.shape[:2])
-    if longest > SIDE_PX:
-        factor = SIDE_PX / longest
-        pixels = np.asarray(
-            cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
-        )
+    pixels = inlined.shrunk(pixels, SIDE_PX)
     coded, kind = imagefiles.encode_png(pixels), "png"
     if len(coded) > most:
         coded, kind = imagefiles.encode_jpeg(pixels, 92), "jpeg"
-    return {"uri": f"data:image/{kind};base64,{base64.b64encode(coded).decode()}", "value": value}
+    return {"uri": inlined.data_uri(coded, kind), "value": value}
 
 
 def _charts(folder: Path) -> str:
@@ -203,7 +193,7 @@ def _charts(folder: Path) -> str:
     for name, title in CHART_TITLES.items():
         path = folder / f"{name}.svg"
         if path.is_file():
-            uri = f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
+            uri = inlined.data_uri(path.read_bytes(), "svg+xml")
             figures.append(
                 f'<figure><img src="{uri}" alt="{escape(title)}">'
                 f"<figcaption>{escape(title)}</figcaption></figure>"

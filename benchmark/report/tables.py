@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from benchmark import significance
 from benchmark.metrics import Metric
 from benchmark.report import Line, Report
+from benchmark.report.text import ORACLE, booktabs, pipes, plain, rule, tex
 from benchmark.statistics import LEVEL, RESAMPLES, Summary
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-ORACLE = "†"
 MISSING = "weights missing"
 SELECTED = {
     "last": "the last step's weights",
@@ -113,17 +113,17 @@ def terminal(report: Report) -> RenderableType:
 def markdown(report: Report) -> str:
     """The table in GitHub's Markdown, the caption below it."""
     headings = _headings(report)
-    lines = [_pipes(headings), _pipes(["---"] + ["---:"] * (len(headings) - 1))]
+    lines = [pipes(headings), rule(len(headings))]
     for line in report.lines:
         if line.failure:
             reason = " ".join(f"failed: {line.failure}".replace("|", "\\|").split())
-            lines.append(_pipes([line.name, reason, *[""] * (len(headings) - 2)]))
+            lines.append(pipes([line.name, reason, *[""] * (len(headings) - 2)]))
             continue
         cells = []
         for metric in report.metrics:
             text = cell(line.summaries[metric.name], metric)
             cells.append(f"**{text}**" if line.summaries[metric.name].best else text)
-        lines.append(_pipes([_name(line), *cells, *_training(line)]))
+        lines.append(pipes([_name(line), *cells, *_training(line)]))
     return "\n".join([*lines, "", *caption(report), ""])
 
 
@@ -140,7 +140,7 @@ def as_csv(report: Report) -> str:
             writer.writerow((line.name, *[""] * 11, line.oracle, line.parameters, line.failure))
         for metric in report.metrics if not line.failure else ():
             summary = line.summaries[metric.name]
-            values = [_plain(getattr(summary, column)) for column in columns]
+            values = [plain(getattr(summary, column)) for column in columns]
             about = (line.name, metric.name, metric.convention, metric.better)
             writer.writerow((*about, *values, line.oracle, line.parameters, ""))
     return text.getvalue()
@@ -154,7 +154,7 @@ def comparisons(report: Report) -> str:
     writer.writerow(("metric", *columns, "significant"))
     for metric in report.metrics:
         for pair in report.comparisons.get(metric.name, ()):
-            writer.writerow((metric.name, *map(_plain, astuple(pair)), pair.significant))
+            writer.writerow((metric.name, *map(plain, astuple(pair)), pair.significant))
     return text.getvalue()
 
 
@@ -167,43 +167,28 @@ def ranks(report: Report) -> str:
         found = report.ranks.get(metric.name)
         if found is None:
             continue
-        about = (found.photographs, _plain(found.p), found.critical_difference)
+        about = (found.photographs, plain(found.p), found.critical_difference)
         writer.writerows((metric.name, name, mean, *about) for name, mean in found.mean.items())
     return text.getvalue()
 
 
 def latex(report: Report) -> str:
     """The table for the package booktabs, the caption in it."""
-    headings = [_tex(heading) for heading in _headings(report)]
+    headings = _headings(report)
     body = []
     for line in report.lines:
         if line.failure:
             span = len(headings) - 1
             body.append(
-                f"{_tex(line.name)} & \\multicolumn{{{span}}}{{l}}{{failed: {_tex(line.failure)}}} \\\\"
+                f"{tex(line.name)} & \\multicolumn{{{span}}}{{l}}{{failed: {tex(line.failure)}}} \\\\"
             )
             continue
         cells = []
         for metric in report.metrics:
-            text = _tex(cell(line.summaries[metric.name], metric))
+            text = tex(cell(line.summaries[metric.name], metric))
             cells.append(f"\\textbf{{{text}}}" if line.summaries[metric.name].best else text)
-        body.append(" & ".join([_tex(_name(line)), *cells, *map(_tex, _training(line))]) + r" \\")
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"\centering",
-            f"\\caption{{{_tex(' '.join(caption(report)))}}}",
-            f"\\begin{{tabular}}{{l{'r' * (len(headings) - 1)}}}",
-            r"\toprule",
-            " & ".join(headings) + r" \\",
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
+        body.append(" & ".join([tex(_name(line)), *cells, *map(tex, _training(line))]) + r" \\")
+    return booktabs(caption(report), headings, body)
 
 
 def _notes(report: Report) -> list[str]:
@@ -242,33 +227,3 @@ def _training(line: Line) -> tuple[str, str]:
 
 def _number(value: float, metric: Metric) -> str:
     return "∞" if math.isinf(value) else f"{value:.{metric.decimals}f}"
-
-
-def _plain(value: object) -> object:
-    return "NA" if isinstance(value, float) and math.isnan(value) else value
-
-
-def _pipes(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "∞": r"$\infty$",
-    ORACLE: r"\textdagger{}",
-}
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(sign, sign) for sign in text)
