@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark import cli_ablation, cli_experiments, cli_photos, cli_results, cli_weights
+from benchmark import cli_ablation, cli_experiments, cli_photos, cli_results, cli_study, cli_weights
 from degradekit import __version__, commandline
 from degradekit.commandline import say
 
@@ -261,6 +261,8 @@ cli.add_command(cli_photos.detect)
 cli.add_command(cli_experiments.roc)
 cli.add_command(cli_ablation.ablation)
 cli.add_command(cli_weights.metrics)
+cli.add_command(cli_study.study)
+cli.add_command(cli_study.study_report)
 
 
 def main() -> None:
