@@ -34,9 +34,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         archive.writestr(
             f"{DIST}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
-        archive.writestr(
-            f"{DIST}/entry_points.txt", "[degradekit.methods]\ngain = my_package.mine:METHOD\n"
-        )
+        archive.writestr(f"{DIST}/entry_points.txt", "[degradekit.methods]\ngain = my_package.mine:METHOD\n")
         archive.writestr(f"{DIST}/RECORD", "")
     target = folder / "site"
     pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--quiet"]
