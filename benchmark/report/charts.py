@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SUFFIXES = ("png", "svg", "pdf")
+#: Width, in inches, of a figure with names beside the panel.
+WITH_NAMES = 7.2
 #: Bins of the curves along coverage and severity, of as many images each.
 BINS = 4
 
@@ -41,9 +43,9 @@ def learning(report: Report, store: Store, folder: Path) -> None:
             axes.plot(steps, values, **_style(number), marker="o", markersize=3, label=name)
         axes.set_xlabel("steps")
         axes.set_ylabel("validation PSNR (dB)")
-        axes.legend(frameon=False, fontsize=7.5)
+        _legend(axes)
 
-    _one(draw, folder / "learning")
+    _one(draw, folder / "learning", width=WITH_NAMES)
 
 
 def cost(report: Report, store: Store, folder: Path) -> None:
@@ -78,7 +80,7 @@ def damage(report: Report, store: Store, folder: Path) -> None:
         ("coverage", lost, "lost pixels (%)"),
         ("severity", psnr, "PSNR of the degraded image (dB)"),
     ):
-        _one(_binned(report, metric, along, label), folder / name)
+        _one(_binned(report, metric, along, label), folder / name, width=WITH_NAMES)
 
 
 def ranks(found: Ranks, metric: Metric, folder: Path) -> None:
@@ -90,7 +92,13 @@ def ranks(found: Ranks, metric: Metric, folder: Path) -> None:
             axes.plot([found.mean[name]] * 2, [0, -1 - place], color="#9aa0a6", linewidth=0.8)
             axes.plot(found.mean[name], 0, "o", color="#0072b2", markersize=5)
             axes.text(
-                found.mean[name], -1 - place, f" {name} ({found.mean[name]:.2f})", va="center", fontsize=8
+                found.mean[name],
+                -1 - place,
+                f" {name} ({found.mean[name]:.2f})",
+                va="center",
+                fontsize=8,
+                # The lines of later methods pass behind it.
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )
         for number, clique in enumerate(found.cliques()):
             ends = [found.mean[clique[0]], found.mean[clique[-1]]]
@@ -165,19 +173,43 @@ def _binned(report: Report, metric: Metric, along: Mapping[str, float], label: s
                 )
         axes.set_xlabel(label)
         axes.set_ylabel(metric.heading)
-        axes.legend(frameon=False, fontsize=6.5, ncols=2)
+        _legend(axes)
 
     return draw
 
 
+def _legend(axes: Axes) -> None:
+    """The lines' names beside the panel, where they hide none."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.legend(loc="outside right upper", frameon=False, fontsize=7.5)
+
+
 def _scatter(axes: Axes, points: list[tuple[float, float, str]], x_label: str, y_label: str) -> None:
-    for x, y, name in points:
-        if math.isfinite(x) and math.isfinite(y):
-            axes.plot(x, y, "o", color="#0072b2")
-            axes.annotate(name, (x, y), xytext=(5, 3), textcoords="offset points", fontsize=7.5)
+    shown = [point for point in points if math.isfinite(point[0]) and math.isfinite(point[1])]
+    for x, y, _ in shown:
+        axes.plot(x, y, "o", color="#0072b2")
+    for x, y, names in _together(shown):
+        axes.annotate(
+            "\n".join(names), (x, y), xytext=(6, 0), textcoords="offset points", va="center", fontsize=7.5
+        )
     axes.margins(0.15)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
+
+
+def _together(points: list[tuple[float, float, str]]) -> list[tuple[float, float, list[str]]]:
+    """Places of labels: points whose labels would lie over each other share one."""
+    width, height = (np.ptp([point[axis] for point in points] or [0.0]) or 1.0 for axis in (0, 1))
+    labels: list[tuple[float, float, list[str]]] = []
+    for x, y, name in sorted(points, key=lambda point: -point[1]):
+        for left, top, names in labels:
+            if abs(x - left) < 0.25 * width and 0 <= top - y < 0.05 * height * len(names):
+                names.append(name)
+                break
+        else:
+            labels.append((x, y, [name]))
+    return labels
 
 
 def _style(number: int) -> dict[str, Any]:
@@ -185,9 +217,9 @@ def _style(number: int) -> dict[str, Any]:
     return {"color": colour, "linestyle": ("-", "--", "-.", ":")[number // len(STYLES) % 4]}
 
 
-def _one(draw: Callable[[Axes], None], path: Path, height: float = 3.6) -> None:
+def _one(draw: Callable[[Axes], None], path: Path, height: float = 3.6, width: float = 5.6) -> None:
     """A figure of one panel, in every format."""
-    with drawing(5.6, height) as figure:
+    with drawing(width, height) as figure:
         figure.set_layout_engine("constrained")
         axes = figure.subplots()
         axes.grid(color="#e4e4e4", linewidth=0.8)
