@@ -70,7 +70,7 @@ def table(study: Study, report: Report, store: Store) -> list[dict[str, Any]]:
 def _of_codes(name: str, report: Report, store: Store) -> dict[str, Any]:
     profile = report.profile
     device = training.prepare(profile.train)
-    method = training.build(find(name), Setting(width=profile.width, seed=profile.seed), device)
+    method = training.build(find(name), Setting(width=profile.width, seed=profile.method_seed), device)
     if not (isinstance(method, Trainable) and hasattr(method, "encode_old")):
         return {}
     checkpoints.load_weights(method, store.method(name) / training.WEIGHTS)

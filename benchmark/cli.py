@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark import cli_ablation, cli_experiments, cli_photos, cli_results, cli_study, cli_weights
+from benchmark import (
+    cli_ablation,
+    cli_experiments,
+    cli_photos,
+    cli_results,
+    cli_runs,
+    cli_study,
+    cli_weights,
+)
 from degradekit import __version__, commandline
-from degradekit.commandline import say
 
 if TYPE_CHECKING:
     from benchmark.method import Declaration
-    from benchmark.report import Report
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -43,6 +48,12 @@ SOURCES_HELP = (
 @click.option("--test", multiple=True, metavar="SRC", help="Test photographs.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Folder  [default: runs/PROFILE]")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything that is drawn.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="N trainings on the same pairs, and all in one table.",
+)
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="YAML over the profile.")
 @click.option(
     "-o", "overrides", multiple=True, metavar="KEY=VALUE", help="As train.iterations=2000; repeatable."
@@ -65,6 +76,7 @@ def run(
     test: tuple[str, ...],
     out: Path | None,
     seed: int | None,
+    seeds: int | None,
     config: Path | None,
     overrides: tuple[str, ...],
     workers: int | None,
@@ -79,7 +91,8 @@ def run(
 ) -> None:
     """Make pairs, train, restore, score and report; whatever is done already is skipped.
 
-    The same command after an interruption, or a kill, goes on and ends with the same tables.
+    The same command after an interruption, or a kill, goes on and ends with the same tables. With --seeds the
+    runs are in RUN/seed-0, RUN/seed-1, ..., and the tables in RUN say how far they differ.
     """
     from benchmark import profile as profiles
 
@@ -102,24 +115,27 @@ def run(
     # From here on torch is needed, which takes a second to import.
     from benchmark import processes
     from benchmark.run import Run, require_finished
+    from benchmark.seeds import Seeds
 
     declarations = _chosen(methods)
     for name in force:
         _chosen(name)
-    job = Run(resolved, declarations, out or Path("runs") / profile, own, workers, jobs, scheduler)
+    folder = out or Path("runs") / profile
+    how = (declarations, folder, own, workers, jobs, scheduler)
+    job: Run | Seeds = Run(resolved, *how) if seeds is None else Seeds(resolved, seeds, *how)
     processes.join()
     if processes.rank() > 0:
         job.follow()
         return
     if dry_run:
         plan = job.plan()
-        click.echo(json.dumps(plan, indent=2) if as_json else "\n".join(map(_planned, plan)))
+        click.echo(json.dumps(plan, indent=2) if as_json else "\n".join(map(cli_runs.planned, plan)))
         return
     try:
         outcome = job.go(force)
     finally:
         processes.tell(None)  # Nothing is left to train.
-    _show(outcome.report, job.store.folder, as_json)
+    cli_runs.show(outcome.report, folder, as_json)
     require_finished(outcome, optional=methods == "all")
 
 
@@ -139,28 +155,6 @@ def list_(what: str, as_json: bool) -> None:
         click.echo(f"{click.style(entry['name'].ljust(width), bold=True)}  {entry['summary']}")
 
 
-@cli.command()
-@click.argument("run_folder", type=click.Path(path_type=Path), metavar="RUN")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def status(run_folder: Path, as_json: bool) -> None:
-    """Say which stages of a run are done, which have to be done again, and why."""
-    from benchmark.run import of_folder
-
-    lines = of_folder(run_folder).plan()
-    click.echo(json.dumps(lines, indent=2) if as_json else "\n".join(map(_planned, lines)))
-
-
-@cli.command()
-@click.argument("run_folder", type=click.Path(path_type=Path), metavar="RUN")
-@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
-def report(run_folder: Path, as_json: bool) -> None:
-    """Make rows.csv, tables, figures and report.html of a run again, from its scores and images."""
-    from benchmark import report as reports
-    from benchmark.store import Store
-
-    _show(reports.write(Store(run_folder)), run_folder, as_json)
-
-
 def _chosen(methods: str) -> list[Declaration]:
     from benchmark import method
     from degradekit.errors import OptionError
@@ -171,42 +165,6 @@ def _chosen(methods: str) -> list[Declaration]:
     if not names:
         raise OptionError("--methods takes names with commas between them, or all")
     return [method.find(name) for name in dict.fromkeys(names)]
-
-
-def _show(result: Report, folder: Path, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(_as_json(result, folder), indent=2))
-        return
-    from rich.console import Console
-
-    from benchmark.report import tables
-
-    # Nothing tells how wide a file or a pipe is.
-    Console(width=None if sys.stdout.isatty() else 120).print(tables.terminal(result))
-    say(f"tables, figures and rows.csv are in {folder}")
-
-
-def _as_json(result: Report, folder: Path) -> dict[str, Any]:
-    from dataclasses import asdict
-    from math import isfinite
-
-    def plain(value: Any) -> Any:
-        # JSON has no infinity.
-        return str(value) if isinstance(value, float) and not isfinite(value) else value
-
-    results = {
-        line.name: {
-            metric: {key: plain(value) for key, value in asdict(summary).items()}
-            for metric, summary in line.summaries.items()
-        }
-        for line in result.scored
-    }
-    failures = {line.name: line.failure for line in result.lines if line.failure}
-    return {"run": str(folder), "profile": result.profile.name, "results": results, "failures": failures}
-
-
-def _planned(line: dict[str, str]) -> str:
-    return f"{line['method'] or '(data)':<24} {line['stage']:<8} {line['why']}"
 
 
 def _list_methods() -> list[dict[str, Any]]:
@@ -250,6 +208,8 @@ def _list_profiles() -> list[dict[str, Any]]:
     return [{"name": one.name, "summary": one.summary, "width": one.width} for one in loaded]
 
 
+cli.add_command(cli_runs.status)
+cli.add_command(cli_runs.report)
 cli.add_command(cli_results.score)
 cli.add_command(cli_results.import_)
 cli.add_command(cli_results.compare)

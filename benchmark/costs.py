@@ -39,14 +39,14 @@ def of_run(
             raise OptionError(unknown("finished method of this run", name, there))
     if not there:
         raise DataError(f"{run.folder}: no method of ours is finished yet")
-    setting = Setting(profile.width, profile.seed, profile.train.per_image_iterations)
+    setting = Setting(profile.width, profile.method_seed, profile.train.per_image_iterations)
     for name in chosen or there:
         weights = run.method(ours[name].weights_of) / training.WEIGHTS
         device = training.prepare(profile.train)
         built = training.build(ours[name], setting, device)
         if isinstance(built, Trainable):
             checkpoints.load_weights(built, weights)
-        found = _measured(built, ours[name], size, repeats, seconds, profile.seed)
+        found = _measured(built, ours[name], size, repeats, seconds, profile.method_seed)
         _write(run.method(name), found, size, str(device), profile.train.threads)
         yield name, found
 

@@ -144,7 +144,7 @@ class Study:
             PairSet(self.out / "data" / lesson.name / "train"),
             crop=budget.crop,
             batch=budget.batch,
-            seed=self.profile.seed,
+            seed=self.profile.method_seed,
             labelled=None if lesson.labelled is None else labelled_photographs(lesson.labelled),
         )
         say(f"{lesson.name}: {DETECTOR} trains")
@@ -156,7 +156,7 @@ class Study:
                 PairSet(self.out / "data" / lesson.name / "val"),
                 budget=budget,
                 device=device,
-                seed=self.profile.seed,
+                seed=self.profile.method_seed,
                 folder=store.method(DETECTOR),
                 key=atomicfiles.fingerprint(key),
                 on_progress=on_progress,
@@ -195,7 +195,7 @@ class Study:
 
     def _setting(self) -> Setting:
         train = self.profile.train
-        return Setting(self.profile.width, self.profile.seed, train.per_image_iterations)
+        return Setting(self.profile.width, self.profile.method_seed, train.per_image_iterations)
 
     def _profile_of(self, lesson: Lesson, path: Path) -> Profile:
         labelled = None if lesson.labelled is None else str(lesson.labelled)
@@ -209,7 +209,7 @@ class Study:
             for part in ("train", "val")
         }
         return {
-            "seed": str(self.profile.seed),
+            "seed": str(self.profile.method_seed),
             "width": str(self.profile.width),
             "budget": self.profile.train.model_dump_json(),
             "pairs": atomicfiles.fingerprint(pairs),

@@ -71,7 +71,7 @@ def rescore(store: Store, name: str, pairs: PairSet) -> None:
     chosen = [metrics.find(metric) for metric in profile.metrics]
     with progress.reporter("images scored") as on_progress:
         rows = scoring.score(
-            name, store.restored(name), pairs, chosen, seed=profile.seed, on_progress=on_progress
+            name, store.restored(name), pairs, chosen, seed=profile.method_seed, on_progress=on_progress
         )
     atomicfiles.write_text(store.method(name) / "scores.csv", scoring.to_csv(rows))
     store.mark_done(name, "restore", {"imported": "yes"})

@@ -110,7 +110,7 @@ def load(run: Path, name: str, tile: int | None = None) -> Applied:
     if side < 2 * OVERLAP_PX:
         raise OptionError(f"a tile has {2 * OVERLAP_PX} pixels a side at least, as tiles overlap; got {side}")
     device = training.prepare(profile.train)
-    setting = Setting(profile.width, profile.seed, profile.train.per_image_iterations)
+    setting = Setting(profile.width, profile.method_seed, profile.train.per_image_iterations)
     method = training.build(declaration, setting, device)
     if isinstance(method, Trainable):
         weights = store.method(declaration.weights_of) / training.WEIGHTS
@@ -120,7 +120,7 @@ def load(run: Path, name: str, tile: int | None = None) -> Applied:
                 f"'benchmark run --methods {declaration.weights_of} --out {run}' trains it"
             )
         checkpoints.load_weights(method, weights)
-    return Applied(declaration, method, profile.seed, device, side)
+    return Applied(declaration, method, profile.method_seed, device, side)
 
 
 def detector_of(run: Path, tile: int | None = None) -> Applied:

@@ -107,7 +107,7 @@ class Pipeline:
                 self._train_here(declaration, self.key(declaration, "train"))
 
     def _train_here(self, declaration: Declaration, key: dict[str, str]) -> None:
-        budget, seed = self.profile.train, self.profile.seed
+        budget, seed = self.profile.train, self.profile.method_seed
         device = training.prepare(budget)
         method = training.build(declaration, self._setting(), device)
         assert isinstance(method, Trainable)
@@ -199,7 +199,7 @@ class Pipeline:
                 declaration,
                 inputs,
                 out,
-                seed=self.profile.seed,
+                seed=self.profile.method_seed,
                 on_progress=on_progress,
                 stems=stems,
             )
@@ -267,7 +267,7 @@ class Pipeline:
                 self.store.restored(declaration.name),
                 pairs.subset(self._stems(declaration, pairs)),
                 self._metrics(),
-                seed=self.profile.seed,
+                seed=self.profile.method_seed,
                 on_progress=on_progress,
                 **apart_from_pairs,
             )
@@ -278,12 +278,13 @@ class Pipeline:
 
     def _setting(self) -> Setting:
         profile = self.profile
-        return Setting(profile.width, profile.seed, profile.train.per_image_iterations)
+        return Setting(profile.width, profile.method_seed, profile.train.per_image_iterations)
 
     def key(self, declaration: Declaration, stage: str) -> dict[str, str]:
         """What a stage's result depends on, in parts that a message can name."""
         profile = self.profile
-        key = {"seed": str(profile.seed), "width": str(profile.width)}
+        # Of the data's seed the pairs speak for themselves.
+        key = {"seed": str(profile.method_seed), "width": str(profile.width)}
         budget = profile.train.model_dump(exclude={"per_image_iterations", "per_image_limit"})
         if stage == "train" or declaration.trains != "none":
             key |= {

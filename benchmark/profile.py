@@ -132,6 +132,8 @@ class Profile(_Checked):
         width: factor on every network's channel counts; 1 = as published.
         metrics: names of the metrics, in table order.
         seed: seed of everything that is drawn.
+        training_seed: seed of what methods draw (initial weights, order of crops, noise); null: ``seed``.
+            Splits and degradations are always drawn from ``seed``.
         detector: name of the method that finds damage for those that ask for a detected mask.
     """
 
@@ -142,7 +144,13 @@ class Profile(_Checked):
     width: Annotated[float, Field(gt=0, le=4)] = 1.0
     metrics: Annotated[tuple[str, ...], Field(min_length=1)] = ("psnr", "ssim")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    training_seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     detector: str = "scratch_detector"
+
+    @property
+    def method_seed(self) -> int:
+        """Seed of what methods draw."""
+        return self.seed if self.training_seed is None else self.training_seed
 
     @model_validator(mode="after")
     def _check(self) -> Profile:

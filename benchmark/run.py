@@ -40,6 +40,7 @@ class Run:
         workers: processes that make pairs; no number depends on it.
         jobs: methods worked on at once, each in a process of its own.
         scheduler: address of a Dask scheduler whose workers, which see ``out`` too, take the methods.
+        pairs_of: a run of the same photographs whose pairs are taken instead of making them again.
     """
 
     profile: Profile
@@ -49,6 +50,7 @@ class Run:
     workers: int | None = None
     jobs: int = 1
     scheduler: str | None = None
+    pairs_of: Store | None = None
     store: Store = field(init=False)
     pipeline: Pipeline = field(init=False)
 
@@ -77,7 +79,7 @@ class Run:
             DegradekitError: the folder, the photographs or the configuration do not fit.
             OSError: the disk is full, or the folder cannot be written.
         """
-        divided = self._split()
+        divided = self.split()
         with self.store.lock():
             self.store.claim(self.profile)
             for name in force:
@@ -119,7 +121,7 @@ class Run:
 
     def plan(self) -> list[dict[str, str]]:
         """Every stage of every method and why it has to be done; nothing is written."""
-        divided = self._split()
+        divided = self.split()
         described = self._described(divided)
         path = self.store.folder / store.DATA
         prepared = path.is_file() and manifest.read_json(path) == described
@@ -152,7 +154,12 @@ class Run:
             add(declaration)
         return list(jobs.values())
 
-    def _split(self) -> splits.Split:
+    def split(self) -> splits.Split:
+        """Which photographs are for what; nothing is written.
+
+        Raises:
+            DegradekitError: they are missing, or cannot be divided so.
+        """
         return splits.split(self.profile.data, self.profile.seed, default_train=self.default_train)
 
     def _prepare(self, divided: splits.Split) -> None:
@@ -161,6 +168,11 @@ class Run:
         described = self._described(divided)
         if path.is_file():
             _refuse_change(self.store.folder, manifest.read_json(path), described)
+            return
+        if self.pairs_of is not None:
+            taken = self.pairs_of.folder
+            _refuse_change(taken, manifest.read_json(taken / store.DATA), described)
+            self.store.take_pairs(self.pairs_of)
             return
         splits.refuse_overlap(divided)
         asked = self.profile.data
@@ -188,8 +200,12 @@ class Run:
         }
 
 
-def of_folder(folder: Path) -> Run:
+def of_folder(folder: Path, names: Sequence[str] = ()) -> Run:
     """The run in ``folder`` as it was asked for, with the methods that have results or a failure in it.
+
+    Args:
+        folder: of the run.
+        names: more methods that it was asked for.
 
     Raises:
         DataError: the folder is no run.
@@ -197,7 +213,7 @@ def of_folder(folder: Path) -> Run:
     there = Store(folder)
     asked = there.profile()
     known = discover()
-    declarations = [known[name] for name in there.methods() if name in known]
+    declarations = [known[name] for name in sorted({*there.methods(), *names}) if name in known]
     own = (
         asked.data.train == profiles.load(asked.name).data.train if asked.name in profiles.names() else False
     )

@@ -1,4 +1,8 @@
-"""From per-image rows to means and intervals. The unit is the photograph, not the image."""
+"""From per-image rows to means and intervals. The unit is the photograph, not the image.
+
+Of several runs that differ in the seed of training, a photograph's value is its mean over the runs; intervals
+resample runs too.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +39,8 @@ class Summary:
             test, Holm's correction over all pairs). False for all when the photographs are too few to show
             any difference. Only ``contenders`` compete.
         note: why there is no value, or what to know of it; "" if nothing.
+        sd: sample standard deviation (n - 1) of the means of single seeds; NaN for fewer than two.
+        seeds: how many of these have a mean.
     """
 
     mean: float
@@ -45,6 +51,8 @@ class Summary:
     missing: int = 0
     best: bool = False
     note: str = ""
+    sd: float = np.nan
+    seeds: int = 1
 
 
 def per_photograph(rows: Iterable[Row], metric: str) -> tuple[list[str], dict[str, Values]]:
@@ -55,49 +63,86 @@ def per_photograph(rows: Iterable[Row], metric: str) -> tuple[list[str], dict[st
     Raises:
         ValueError: two methods were scored on images of which neither has all.
     """
-    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    images: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        if row.metric == metric:
-            known = values[row.method][row.photograph]
-            if not np.isnan(row.value):
-                known.append(row.value)
-            images[row.method].append(row.image)
-    scored = {method: set(names) for method, names in images.items()}
+    photographs, values = per_seed([rows], metric)
+    return photographs, {method: table[0] for method, table in values.items()}
+
+
+def per_seed(runs: Sequence[Iterable[Row]], metric: str) -> tuple[list[str], dict[str, Values]]:
+    """As ``per_photograph`` of several runs: a table per method, a line per run and a column per photograph.
+
+    A line is NaN where the run lacks the method.
+
+    Raises:
+        ValueError: two methods were scored on images of which neither has all.
+    """
+    values: dict[str, dict[tuple[int, str], list[float]]] = defaultdict(lambda: defaultdict(list))
+    scored: dict[str, set[str]] = defaultdict(set)
+    names: set[str] = set()
+    for number, rows in enumerate(runs):
+        for row in rows:
+            if row.metric == metric:
+                known = values[row.method][number, row.photograph]
+                if not np.isnan(row.value):
+                    known.append(row.value)
+                scored[row.method].add(row.image)
+                names.add(row.photograph)
     most = max(scored.values(), key=len, default=set())
-    if not all(names <= most for names in scored.values()):
+    if not all(images <= most for images in scored.values()):
         raise ValueError("methods were scored on different images")
-    photographs = sorted({name for of_method in values.values() for name in of_method})
-    means = {
-        method: np.array([np.mean(of_method[name]) if of_method[name] else np.nan for name in photographs])
-        for method, of_method in sorted(values.items())
+    photographs = sorted(names)
+    tables = {
+        method: np.array(
+            [[_mean(found.get((number, name))) for name in photographs] for number in range(len(runs))]
+        )
+        for method, found in sorted(values.items())
     }
-    return photographs, means
+    return photographs, tables
+
+
+def over_seeds(table: Values) -> Values:
+    """The mean of each column over the lines that have a value there; NaN where none has."""
+    known = ~np.isnan(table)
+    count = known.sum(axis=0)
+    means: Values = np.full(table.shape[1], np.nan)
+    np.divide(np.where(known, table, 0).sum(axis=0), count, out=means, where=count > 0)
+    return means
+
+
+def seed_means(table: Values) -> Values:
+    """The mean of each line over its finite values; NaN where it has none."""
+    return np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in table])
 
 
 def summarise(
     values: Mapping[str, Values], *, higher_is_better: bool, contenders: Sequence[str]
 ) -> dict[str, Summary]:
-    """Mean, bootstrap interval (10,000 resamples of photographs, 95 %) and the best methods.
+    """Mean, bootstrap interval (10,000 resamples, 95 %) and the best methods.
 
-    All methods and metrics share one matrix of resampled photographs, so differences are paired.
+    Photographs are resampled, and seeds where there are several: see ``_resampled``. All methods and metrics
+    share the resamples, so differences are paired.
 
     Args:
-        values: per method one value per photograph, same order for all.
+        values: per method one value per photograph, or a line of these per seed; same order for all.
         higher_is_better: direction of the metric.
         contenders: the methods that may be called best.
     """
-    count = len(next(iter(values.values())))
-    resampled = _resampled(values, count)
+    tables = {method: np.atleast_2d(table) for method, table in values.items()}
+    samples = {method: over_seeds(table) for method, table in tables.items()}
+    count = len(next(iter(samples.values())))
+    resampled = _resampled(tables, samples, count)
     summaries = {}
-    for method, sample in values.items():
+    for method, sample in samples.items():
         finite = sample[np.isfinite(sample)]
         known = len(finite)
         low, high = _interval(resampled[method], known) if known > 1 else (np.nan, np.nan)
         missing = int(np.isnan(sample).sum())
         mean = float(finite.mean()) if known else float("nan" if missing == count else "inf")
-        summaries[method] = Summary(mean, low, high, count, count - known - missing, missing)
-    best = _best(values, summaries, higher_is_better, contenders)
+        of_seeds = seed_means(tables[method])
+        of_seeds = of_seeds[np.isfinite(of_seeds)]
+        summaries[method] = Summary(
+            mean, low, high, count, count - known - missing, missing, sd=_sd(of_seeds), seeds=len(of_seeds)
+        )
+    best = _best(samples, summaries, higher_is_better, contenders)
     return {method: replace(summary, best=method in best) for method, summary in summaries.items()}
 
 
@@ -125,16 +170,46 @@ def _best(
     return set(competing) - worse
 
 
-def _resampled(values: Mapping[str, Values], count: int) -> dict[str, Values]:
-    """The mean of every resample of ``count`` photographs, the same photographs for every method."""
+def _resampled(tables: Mapping[str, Values], samples: Mapping[str, Values], count: int) -> dict[str, Values]:
+    """The mean of every resample of ``count`` photographs, the same for every method.
+
+    Of several seeds each resample draws its own, one less than there are, and its photographs apart from
+    them, as every seed restored the same ones (the pigeonhole bootstrap of Owen, Annals of Applied Statistics
+    2007). Drawing as many seeds as there are would make the variance of n seeds too small by (n - 1) / n
+    (McCarthy & Snowden, Vital and Health Statistics 1985).
+    """
     rng = stream(0, "bootstrap", count)
-    blocks: dict[str, list[Values]] = {method: [] for method in values}
+    seeds = len(next(iter(tables.values())))
+    rng_seeds = stream(0, "bootstrap seeds", seeds)
+    blocks: dict[str, list[Values]] = {method: [] for method in tables}
     # In blocks, so that memory stays small for thousands of photographs.
     for start in range(0, RESAMPLES, BLOCK):
-        indices = rng.integers(count, size=(min(BLOCK, RESAMPLES - start), count))
-        for method, sample in values.items():
-            blocks[method].append(_means(sample[indices]))
+        size = min(BLOCK, RESAMPLES - start)
+        indices = rng.integers(count, size=(size, count))
+        if seeds == 1:
+            for method, sample in samples.items():
+                blocks[method].append(_means(sample[indices]))
+            continue
+        drawn = rng_seeds.integers(seeds, size=(size, seeds - 1))
+        times = (drawn[:, :, None] == np.arange(seeds)).sum(axis=1).astype(np.float64)
+        for method, table in tables.items():
+            known = np.isfinite(table) & np.isfinite(samples[method])
+            total, number = times @ np.where(known, table, 0), times @ known
+            means = np.full(total.shape, np.nan)
+            np.divide(total, number, out=means, where=number > 0)
+            blocks[method].append(_means(np.take_along_axis(means, indices, axis=1)))
     return {method: np.concatenate(means) for method, means in blocks.items()}
+
+
+def _mean(known: Sequence[float] | None) -> float:
+    return float(np.mean(known)) if known else np.nan
+
+
+def _sd(means: Values) -> float:
+    if len(means) < 2:
+        return np.nan
+    # Equal means have none, though their own mean may be off in the last digit.
+    return 0.0 if (means == means[0]).all() else float(means.std(ddof=1))
 
 
 def _means(samples: Values) -> Values:

@@ -15,6 +15,8 @@
     methods/NAME/done.json          stage -> key, written last
     methods/NAME/failed.json        the stage and the reason, when it did not work out
     rows.csv  tables/  figures/     made of the scores alone
+
+The folder of several seeds has ``pool.json`` instead, which names their runs, and the same tables.
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ CONFIG, ENVIRONMENT, DATA, DONE, FAILED = (
     "failed.json",
 )
 LOCK = ".lock"
+#: In a folder where the results of several runs are put together: which runs these are.
+POOL = "pool.json"
 PACKAGES = ("degradekit", "numpy", "opencv-python-headless", "torch", "scikit-image", "scipy", "matplotlib")
 
 
@@ -83,11 +87,20 @@ class Store:
         """
         path = self.folder / CONFIG
         if not path.is_file():
+            if (self.folder / POOL).is_file():
+                raise DataError(f"{self.folder}: holds runs of several seeds; name one of those in {POOL}")
             raise DataError(f"{self.folder}: no benchmark run there ({CONFIG} is missing)")
         try:
             return Profile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         except ValueError as error:
             raise DataError(f"{path}: damaged, or written by another version of degradekit") from error
+
+    def take_pairs(self, other: Store) -> None:
+        """Make another run's pairs this one's too, by links, or copies where those fail; the record last."""
+        for source in sorted((other.folder / "data").rglob("*")):
+            if source.is_file() and not source.name.startswith("."):
+                atomicfiles.link_or_copy(source, self.folder / source.relative_to(other.folder))
+        atomicfiles.write_bytes(self.folder / DATA, (other.folder / DATA).read_bytes())
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -173,8 +186,8 @@ class Store:
         return manifest.read_json(path) if path.is_file() else {}
 
     def _compare(self, asked: dict[str, Any]) -> None:
-        there = _flat(self.profile().model_dump(mode="json"))
-        wanted = _flat(asked)
+        there = flat(self.profile().model_dump(mode="json"))
+        wanted = flat(asked)
         differing = [key for key in wanted if wanted[key] != there.get(key)]
         # The name and summary only say where a configuration began.
         differing = [key for key in differing if key not in ("name", "summary")] or differing
@@ -213,8 +226,9 @@ def _processor() -> str:
     )
 
 
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys as ``a.b``."""
+    result: dict[str, Any] = {}
     for key, value in nested.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
+        result |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return result

@@ -131,11 +131,10 @@ def write_new(path: Path, data: bytes) -> bool:
         pending.discard()
 
 
-def link_or_copy(source: Path, path: Path, data: bytes) -> None:
+def link_or_copy(source: Path, path: Path, data: bytes | None = None) -> None:
     """Make ``path`` a hard link to ``source``, or a copy where that is not possible.
 
-    ``data`` is the content of ``source``. A link appears whole or not at all, so it needs no temporary name;
-    a copy is not synced.
+    ``data`` is the content of ``source``, if it is known; a copy of it is then not synced. A link appears whole or not at all, so it needs no temporary name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(3):
@@ -150,7 +149,7 @@ def link_or_copy(source: Path, path: Path, data: bytes) -> None:
             if error.errno in STORAGE_FAULTS:
                 raise
             break
-    write_bytes(path, data, sync=False)
+    write_bytes(path, source.read_bytes() if data is None else data, sync=data is None)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark import metrics, scoring, significance, statistics
+from benchmark import metrics, scoring, significance
 from benchmark.metrics import Metric
 from benchmark.profile import Profile
+from benchmark.report import numbers
 from benchmark.scoring import Row
 from benchmark.significance import Comparison, Ranks
 from benchmark.statistics import Summary, Values
 from benchmark.store import Store
 from degradekit import atomicfiles, manifest
-from degradekit.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -27,12 +26,14 @@ class Line:
         about: what ``method.json`` says of it: summary, trains, mask, parameters.
         summaries: by metric name; empty when it failed.
         failure: why there are no numbers, or "".
+        without: of several seeds, those of which there are no numbers, and why.
     """
 
     name: str
     about: dict[str, Any]
     summaries: dict[str, Summary]
     failure: str = ""
+    without: dict[int, str] = field(default_factory=dict)
 
     @property
     def oracle(self) -> bool:
@@ -52,10 +53,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Report:
-    """A run in numbers: ``lines`` best first, failures last.
+    """A run, or several that differ in their seed, in numbers: ``lines`` best first, failures last.
 
     ``values`` holds, per metric and method, one value per entry of ``photographs``; ``comparisons`` and
-    ``ranks`` are by metric.
+    ``ranks`` are by metric. ``seeds`` are those of what methods drew; ``seed_means`` holds, per metric and
+    method, one mean per entry of them.
     """
 
     profile: Profile
@@ -67,6 +69,8 @@ class Report:
     data: dict[str, Any]
     comparisons: dict[str, list[Comparison]] = field(default_factory=dict)
     ranks: dict[str, Ranks] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
+    seed_means: dict[str, dict[str, Values]] = field(default_factory=dict)
 
     @property
     def scored(self) -> list[Line]:
@@ -74,150 +78,124 @@ class Report:
         return [line for line in self.lines if not line.failure]
 
 
-def read(store: Store) -> Report:
-    """Collect a run's results.
+def read(*runs: Store) -> Report:
+    """Collect a run's results, or those of several seeds.
 
     Raises:
         DataError: no method has been scored or has failed yet, or a file is damaged.
     """
-    profile = store.profile()
+    profile = runs[0].profile()
     chosen = tuple(metrics.find(name) for name in profile.metrics)
-    names = [name for name in store.methods() if "score" in store.done(name) or store.failure(name)]
-    if not names:
-        raise DataError(f"{store.folder}: no method is finished yet; `benchmark run` goes on")
-    failures = {name: _reason(store.failure(name)) for name in names if store.failure(name)}
-    rows = [
-        row
+    results = [numbers.collect(store) for store in runs]
+    names = sorted({name for run in results for name in run.about})
+    about = {name: next((run.about[name] for run in results if run.about.get(name)), {}) for name in names}
+    without = {
+        name: {run.seed: reason for run in results if (reason := run.reason(name)) is not None}
         for name in names
-        if name not in failures
-        for row in scoring.from_csv(store.method(name) / "scores.csv")
-    ]
-    about = {name: _about(store, name) for name in names}
-    # Told where the damage is, or tested on fewer images, a method is in another contest.
+    }
+    scored = [name for name in names if len(without[name]) < len(runs)]
+    rows = tuple(row for run in results for row in run.rows)
+    # Told where the damage is, or tested on fewer images or seeds, a method is in another contest.
     tested = {name: len({row.image for row in rows if row.method == name}) for name in names}
     contenders = [
         name
-        for name in names
-        if name not in failures
-        and about[name].get("mask") != "oracle"
-        and tested[name] == max(tested.values())
+        for name in scored
+        if not without[name] and about[name].get("mask") != "oracle" and tested[name] == max(tested.values())
     ]
-    photographs, values, summaries = _summarise(rows, chosen, contenders)
+    found = numbers.summarise(results, chosen, contenders)
     lines = [
-        Line(name, about[name], {metric.name: summaries[metric.name][name] for metric in chosen})
-        for name in names
-        if name not in failures
+        Line(
+            name,
+            about[name],
+            {metric.name: found.summaries[metric.name][name] for metric in chosen},
+            without=without[name],
+        )
+        for name in scored
     ]
     headline = chosen[0]
     sign = -1 if headline.better == "higher" else 1
     lines.sort(key=lambda line: (sign * line.summaries[headline.name].mean, line.name))
-    lines += [Line(name, about[name], {}, reason) for name, reason in failures.items()]
-    data = manifest.read_json(store.folder / "data.json")
+    lines += [
+        Line(name, about[name], {}, numbers.joined(without[name], len(runs)), without[name])
+        for name in names
+        if name not in scored
+    ]
+    if len(runs) > 1:
+        profile = profile.model_copy(update={"training_seed": None})
     return Report(
         profile,
         chosen,
         tuple(lines),
-        tuple(rows),
-        tuple(photographs),
-        values,
-        data,
-        *_compared(chosen, values),
+        rows,
+        found.photographs,
+        found.values,
+        manifest.read_json(runs[0].folder / "data.json"),
+        *numbers.compared(chosen, found.values),
+        seeds=tuple(run.seed for run in results),
+        seed_means=found.seed_means,
     )
 
 
-def write(store: Store) -> Report:
-    """Write ``rows.csv``, ``tables/``, ``figures/`` and ``report.html`` of a run; returns what they show."""
+def write(store: Store, members: Sequence[Store] = ()) -> Report:
+    """Write ``rows.csv``, ``tables/``, ``figures/`` and ``report.html`` of a run; returns what they show.
+
+    Args:
+        store: the folder written to.
+        members: the runs of several seeds whose results are put together there; pictures are the first one's.
+            None: the folder's own.
+    """
     from benchmark.report import charts, figures, html, tables
 
-    report = read(store)
+    runs = tuple(members) or (store,)
+    report = read(*runs)
+    first = report if len(runs) == 1 else read(runs[0])
     atomicfiles.write_text(store.folder / "rows.csv", scoring.to_csv(report.rows))
-    atomicfiles.write_json(store.folder / "fairness.json", _fairness(report, store))
-    for name, text in (
-        ("summary.md", tables.markdown(report)),
-        ("summary.csv", tables.as_csv(report)),
-        ("summary.tex", tables.latex(report)),
-        ("comparisons.csv", tables.comparisons(report)),
-        ("ranks.csv", tables.ranks(report)),
-    ):
-        atomicfiles.write_text(store.folder / "tables" / name, text)
+    atomicfiles.write_json(store.folder / "fairness.json", _fairness(report, runs))
+    written = {
+        "summary.md": tables.markdown,
+        "summary.csv": tables.as_csv,
+        "summary.tex": tables.latex,
+        "comparisons.csv": tables.comparisons,
+        "ranks.csv": tables.ranks,
+    }
+    if len(runs) > 1:
+        written["seeds.csv"] = tables.seeds
+    for name, table in written.items():
+        atomicfiles.write_text(store.folder / "tables" / name, table(report))
     if report.scored:
         folder = store.folder / "figures"
         figures.intervals(report, folder)
-        figures.examples(report, store, folder)
-        charts.learning(report, store, folder)
-        charts.cost(report, store, folder)
+        if first.scored:
+            figures.examples(first, runs[0], folder)
+        charts.learning(report, runs, folder)
+        charts.cost(report, runs, folder)
         charts.perception(report, folder)
-        charts.damage(report, store, folder)
-        charts.detection(report, store, folder)
+        charts.damage(report, runs[0], folder)
+        charts.detection(report, runs, folder)
         headline = report.metrics[0]
         found = significance.ranks(report.values[headline.name], higher_is_better=headline.better == "higher")
         if found is not None:
             charts.ranks(found, headline, folder)
-    html.write(report, store)
+    html.write(report, store, first, runs[0])
     return report
 
 
-def _fairness(report: Report, store: Store) -> dict[str, Any]:
-    """What every method had: budget, images seen, updates, seconds, parameters."""
+def _fairness(report: Report, runs: Sequence[Store]) -> dict[str, Any]:
+    """What every method had: budget, images seen, updates, seconds, parameters; of several seeds, by seed."""
+    budget = report.profile.train.model_dump(mode="json")
+    if len(runs) == 1:
+        return {"budget": budget, "methods": _spent(report, runs[0])}
+    by_seed = {str(seed): _spent(report, store) for seed, store in zip(report.seeds, runs, strict=True)}
+    return {"budget": budget, "seeds": by_seed}
+
+
+def _spent(report: Report, store: Store) -> dict[str, Any]:
     methods = {}
     for line in report.lines:
-        path = store.method(str(line.about.get("weights_of", line.name))) / "cost.json"
+        about = numbers.about(store, line.name)
+        path = store.method(str(about.get("weights_of", line.name))) / "cost.json"
         cost = manifest.read_json(path) if line.trained and path.is_file() else {}
         spent = {key: cost.get(key) for key in ("updates", "images", "seconds", "processes", "device")}
-        told = {key: line.about.get(key) for key in ("trains", "mask", "per_image", "parameters", "notes")}
+        told = {key: about.get(key) for key in ("trains", "mask", "per_image", "parameters", "notes")}
         methods[line.name] = {**told, **spent}
-    return {"budget": report.profile.train.model_dump(mode="json"), "methods": methods}
-
-
-def _summarise(
-    rows: Sequence[Row], chosen: Sequence[Metric], contenders: Sequence[str]
-) -> tuple[list[str], dict[str, dict[str, Values]], dict[str, dict[str, Summary]]]:
-    photographs: list[str] = []
-    values, summaries = {}, {}
-    for metric in chosen if rows else ():
-        counted, values[metric.name] = statistics.per_photograph(rows, metric.name)
-        # Numbers of whole sets and of real photographs are not about the test photographs.
-        photographs = photographs or (counted if metric.scope not in ("set", "real") else [])
-        of_methods = statistics.summarise(
-            values[metric.name],
-            higher_is_better=metric.better == "higher",
-            # One property of a picture without truth: nobody is best at it.
-            contenders=contenders if metric.scope != "real" else (),
-        )
-        summaries[metric.name] = {
-            name: replace(summary, note=_note(rows, name, metric, summary))
-            for name, summary in of_methods.items()
-        }
-    return photographs, values, summaries
-
-
-def _compared(
-    chosen: Sequence[Metric], values: dict[str, dict[str, Values]]
-) -> tuple[dict[str, list[Comparison]], dict[str, Ranks]]:
-    """Pairs and ranks of the metrics that have a value per photograph."""
-    comparisons, ranks = {}, {}
-    for metric in chosen:
-        if metric.scope == "set" or metric.name not in values:
-            continue
-        higher = metric.better == "higher"
-        comparisons[metric.name] = significance.compare(values[metric.name], higher_is_better=higher)
-        found = significance.ranks(values[metric.name], higher_is_better=higher)
-        if found:
-            ranks[metric.name] = found
-    return comparisons, ranks
-
-
-def _note(rows: Sequence[Row], method: str, metric: Metric, summary: Summary) -> str:
-    """Why a method has no value for a metric, or what its rows say of a number of a whole set."""
-    if metric.scope != "set" and not math.isnan(summary.mean):
-        return ""
-    return next((row.note for row in rows if row.method == method and row.metric == metric.name), "")
-
-
-def _about(store: Store, name: str) -> dict[str, Any]:
-    path = store.method(name) / "method.json"
-    return manifest.read_json(path) if path.is_file() else {}
-
-
-def _reason(failure: dict[str, Any]) -> str:
-    return f"{failure['stage']}: {failure['reason']}"
+    return methods

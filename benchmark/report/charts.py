@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,17 +30,25 @@ WITH_NAMES = 7.2
 BINS = 4
 
 
-def learning(report: Report, store: Store, folder: Path) -> None:
-    """``learning``: validation PSNR of every trained method against its steps."""
-    logs = {line.name: _log(store, line.name) for line in report.lines if line.trained}
-    logs = {name: log for name, log in logs.items() if log}
+def learning(report: Report, runs: Sequence[Store], folder: Path) -> None:
+    """``learning``: validation PSNR of every trained method against its steps.
+
+    Of several seeds, a thin line for each and their mean.
+    """
+    logs = {
+        line.name: [log for store in runs if (log := _log(store, line.name))]
+        for line in report.lines
+        if line.trained
+    }
+    logs = {name: of_seeds for name, of_seeds in logs.items() if of_seeds}
     if not logs:
         return
 
     def draw(axes: Axes) -> None:
-        for number, (name, log) in enumerate(logs.items()):
-            steps, values = [line["step"] for line in log], [line["val_psnr"] for line in log]
-            axes.plot(steps, values, **_style(number), marker="o", markersize=3, label=name)
+        for number, (name, of_seeds) in enumerate(logs.items()):
+            for log in of_seeds if len(of_seeds) > 1 else ():
+                axes.plot(*_curve(log), **_style(number), linewidth=0.6, alpha=0.6)
+            axes.plot(*_curve(*of_seeds), **_style(number), marker="o", markersize=3, label=name)
         axes.set_xlabel("steps")
         axes.set_ylabel("validation PSNR (dB)")
         _legend(axes)
@@ -48,11 +56,11 @@ def learning(report: Report, store: Store, folder: Path) -> None:
     _one(draw, folder / "learning", width=WITH_NAMES)
 
 
-def cost(report: Report, store: Store, folder: Path) -> None:
-    """``cost``: the first metric against seconds of training."""
+def cost(report: Report, runs: Sequence[Store], folder: Path) -> None:
+    """``cost``: the first metric against seconds of training, of several seeds their mean."""
     metric = report.metrics[0]
     points = [
-        (_seconds(store, line), _mean(line, metric), line.name) for line in report.scored if line.trained
+        (_seconds(runs, line), _mean(line, metric), line.name) for line in report.scored if line.trained
     ]
     if points:
         _one(lambda axes: _scatter(axes, points, "seconds of training", metric.heading), folder / "cost")
@@ -113,23 +121,24 @@ def ranks(found: Ranks, metric: Metric, folder: Path) -> None:
     _one(draw, folder / "ranks", height=1.6 + 0.28 * len(found.mean))
 
 
-def detection(report: Report, store: Store, folder: Path) -> None:
-    """``detection``: ROC and precision-recall curves of the run's detector on the test images."""
+def detection(report: Report, runs: Sequence[Store], folder: Path) -> None:
+    """``detection``: ROC and precision-recall curves of the run's detector on the test images, by seed."""
     from benchmark.report import detection_curves
 
     name = report.profile.detector
-    maps = store.detected(name, "test")
-    if "restore" not in store.done(name) or not maps.is_dir():
-        return
-    pairs = PairSet(store.data("test"))
-    counted = Detection()
-    for index, stem in enumerate(pairs.stems):
-        counted.add(imagefiles.read(maps / f"{stem}.png").rgb[..., 0], pairs.mask(index))
-    if 0 < counted.histogram.prevalence < 1:
-        for suffix in SUFFIXES:
-            detection_curves.figure(
-                {"test images": {name: counted.histogram}}, folder / f"detection.{suffix}"
-            )
+    found = {}
+    for seed, store in zip(report.seeds, runs, strict=True):
+        maps = store.detected(name, "test")
+        if "restore" not in store.done(name) or not maps.is_dir():
+            continue
+        pairs = PairSet(store.data("test"))
+        counted = Detection()
+        for index, stem in enumerate(pairs.stems):
+            counted.add(imagefiles.read(maps / f"{stem}.png").rgb[..., 0], pairs.mask(index))
+        if 0 < counted.histogram.prevalence < 1:
+            found[name if len(runs) == 1 else f"{name}, seed {seed}"] = counted.histogram
+    for suffix in SUFFIXES if found else ():
+        detection_curves.figure({"test images": found}, folder / f"detection.{suffix}")
 
 
 def _log(store: Store, name: str) -> list[dict[str, Any]]:
@@ -139,9 +148,17 @@ def _log(store: Store, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def _seconds(store: Store, line: Line) -> float:
-    path = store.method(str(line.about.get("weights_of", line.name))) / "cost.json"
-    return float(manifest.read_json(path)["seconds"]) if path.is_file() else 0.0
+def _curve(*logs: list[dict[str, Any]]) -> tuple[list[int], list[float]]:
+    """Steps that every log has, and their mean validation PSNR."""
+    found = [{line["step"]: line["val_psnr"] for line in log} for log in logs]
+    steps = [step for step in found[0] if all(step in log for log in found)]
+    return steps, [sum(log[step] for log in found) / len(found) for step in steps]
+
+
+def _seconds(runs: Sequence[Store], line: Line) -> float:
+    name = str(line.about.get("weights_of", line.name))
+    paths = [path for store in runs if (path := store.method(name) / "cost.json").is_file()]
+    return sum(float(manifest.read_json(path)["seconds"]) for path in paths) / max(len(paths), 1)
 
 
 def _mean(line: Line, metric: Metric) -> float:
@@ -157,7 +174,11 @@ def _binned(report: Report, metric: Metric, along: Mapping[str, float], label: s
     """Draws means of the metric over images in bins of equal count along a quantity."""
     ordered = sorted(along, key=lambda stem: (along[stem], stem))
     bins = [list(part) for part in np.array_split(np.array(ordered), min(BINS, len(ordered)))]
-    values = {(row.method, row.image): row.value for row in report.rows if row.metric == metric.name}
+    of_seeds: dict[tuple[str, str], list[float]] = {}
+    for row in report.rows:
+        if row.metric == metric.name:
+            of_seeds.setdefault((row.method, row.image), []).append(row.value)
+    values = {which: sum(known) / len(known) for which, known in of_seeds.items()}
 
     def draw(axes: Axes) -> None:
         for number, line in enumerate(report.scored):

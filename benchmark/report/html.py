@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -14,8 +15,7 @@ import numpy as np
 
 from benchmark.data import PairSet, Pixels
 from benchmark.metrics import Metric
-from benchmark.report import Line, Report, inlined, tables
-from benchmark.report.text import ORACLE
+from benchmark.report import Line, Report, captions, inlined, tables
 from benchmark.significance import Comparison
 from benchmark.store import Store
 from degradekit import atomicfiles, imagefiles
@@ -24,6 +24,8 @@ from degradekit import atomicfiles, imagefiles
 SIDE_PX = 640
 #: Images up to so many bytes, all together, are kept without loss.
 LOSSLESS_BYTES = 12 << 20
+#: What stands after a mean.
+SPREAD = re.compile(r" (± \S+(?: \[.*\])?|\[.*\])")
 CHART_TITLES = {
     "detection": "Detected damage: ROC, precision and recall",
     "learning": "Learning: validation PSNR along the budget",
@@ -35,27 +37,29 @@ CHART_TITLES = {
 }
 
 
-def write(report: Report, store: Store) -> None:
+def write(report: Report, store: Store, shown: Report, run: Store) -> None:
     """Write the page of a run, from its rows, images and figures.
 
     Args:
         report: its numbers.
-        store: the run, whose figures are drawn already.
+        store: the folder of the page, where the figures are drawn already.
+        shown: numbers of the run whose images are shown.
+        run: that run; of a run of one seed the same as ``store``.
     """
     names = ("page.html", "images.html", "page.css", "page.js")
     parts = {name: inlined.part("benchmark.report", "page", name) for name in names}
-    examples = _examples(report, store)
+    examples = _examples(shown, run)
     page = Template(parts["page.html"]).substitute(
         title=escape(f"degradekit benchmark: {store.folder.resolve().name}"),
         subtitle=escape(report.profile.summary),
         css=inlined.base_css() + parts["page.css"],
         js=parts["page.js"],
         table=_table(report),
-        caption="".join(f'<p class="soft">{escape(line)}</p>' for line in tables.caption(report)),
-        comparisons=_comparisons(report.comparisons),
+        caption="".join(f'<p class="soft">{escape(line)}</p>' for line in captions.caption(report)),
+        comparisons=_seeds(report) + _comparisons(report.comparisons),
         examples=parts["images.html"] if examples else "<p>No method has restored images to show.</p>",
         charts=_charts(store.folder / "figures"),
-        provenance=_provenance(report, store),
+        provenance=_provenance(report),
         data=inlined.script_json({"examples": examples}),
     )
     atomicfiles.write_text(store.folder / "report.html", page)
@@ -78,27 +82,56 @@ def _table(report: Report) -> str:
 
 
 def _row(line: Line, report: Report) -> str:
-    mark = f" {ORACLE}" if line.oracle else ""
-    cells = [
-        f'<th scope="row" title="{escape(str(line.about.get("summary", "")))}">{escape(line.name)}{mark}</th>'
-    ]
+    summary = escape(str(line.about.get("summary", "")))
+    cells = [f'<th scope="row" title="{summary}">{escape(tables.name(line, report))}</th>']
     if line.failure:
         span = len(report.metrics) + 2
         return f'<tr>{cells[0]}<td class="failed" colspan="{span}">failed: {escape(line.failure)}</td></tr>'
     for metric in report.metrics:
-        summary = line.summaries[metric.name]
-        text = (
-            escape(tables.cell(summary, metric))
-            .replace(" [", ' <span class="range">[')
-            .replace("]", "]</span>")
-        )
-        # Not a number sorts last, infinity first or last as it should.
-        value = "NaN" if math.isnan(summary.mean) else str(summary.mean).replace("inf", "Infinity")
-        cells.append(f'<td data-value="{value}"{" class=best" if summary.best else ""}>{text}</td>')
+        of_metric = line.summaries[metric.name]
+        text = SPREAD.sub(r' <span class="range">\1</span>', escape(tables.cell(of_metric, metric)))
+        value = _sorted_by(of_metric.mean)
+        cells.append(f'<td data-value="{value}"{" class=best" if of_metric.best else ""}>{text}</td>')
     trained = escape(str(line.about.get("trains", "-"))) if line.trained else "-"
     count = f"{line.parameters:,}" if line.trained else "-"
     cells += [f"<td>{trained}</td>", f'<td data-value="{line.parameters}">{count}</td>']
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _sorted_by(value: float) -> str:
+    """Not a number sorts last, infinity first or last as it should."""
+    return "NaN" if math.isnan(value) else str(value).replace("inf", "Infinity")
+
+
+def _seeds(report: Report) -> str:
+    """Means of single seeds; "" if there is one."""
+    if len(report.seeds) < 2 or not report.scored:
+        return ""
+    heads = ["method", "metric", *[f"seed {seed}" for seed in report.seeds]]
+    rows = []
+    for line in report.scored:
+        for metric in report.metrics:
+            means = report.seed_means[metric.name][line.name].tolist()
+            cells = "".join(
+                f'<td data-value="{_sorted_by(mean)}">'
+                f"{'NA' if math.isnan(mean) else f'{mean:.{metric.decimals}f}'}</td>"
+                for mean in means
+            )
+            rows.append(
+                f'<tr><th scope="row">{escape(line.name)}</th><td>{escape(metric.heading)}</td>{cells}</tr>'
+            )
+    return _folded("means of single seeds", "Means of single seeds", heads, "".join(rows))
+
+
+def _folded(title: str, label: str, heads: Sequence[str], rows: str) -> str:
+    """A table behind a line that opens it."""
+    head = "".join(f'<th scope="col"><button type="button">{name}</button></th>' for name in heads)
+    return (
+        f"<details><summary>{title}</summary>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
+        f'<table class="sortable"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        "</div></details>"
+    )
 
 
 def _comparisons(comparisons: Mapping[str, Sequence[Comparison]]) -> str:
@@ -112,16 +145,9 @@ def _comparisons(comparisons: Mapping[str, Sequence[Comparison]]) -> str:
             f'<td data-value="{pair.adjusted}">{pair.adjusted:.3g}</td></tr>'
             for pair in pairs
         )
-        heads = "".join(
-            f'<th scope="col"><button type="button">{name}</button></th>'
-            for name in ("better", "worse", "shift", "effect", "p", "p (Holm)")
-        )
-        shown.append(
-            f"<details><summary>{escape(metric)}: paired tests over photographs (Wilcoxon, Holm)</summary>"
-            f'<div class="scroll" tabindex="0" role="region" aria-label="Paired tests of {escape(metric)}">'
-            f'<table class="sortable"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
-            "</div></details>"
-        )
+        title = f"{escape(metric)}: paired tests over photographs (Wilcoxon, Holm)"
+        heads = ("better", "worse", "shift", "effect", "p", "p (Holm)")
+        shown.append(_folded(title, f"Paired tests of {escape(metric)}", heads, rows))
     return "".join(shown)
 
 
@@ -201,9 +227,10 @@ def _charts(folder: Path) -> str:
     return "".join(figures) or "<p>This run has nothing to draw curves of.</p>"
 
 
-def _provenance(report: Report, store: Store) -> str:
+def _provenance(report: Report) -> str:
     described = {
         "configuration": report.profile.model_dump(mode="json"),
+        "training seeds": report.seeds,
         "data": {key: report.data[key] for key in ("recipe", "photographs")},
         "methods": {line.name: line.about for line in report.lines},
     }

@@ -22,6 +22,7 @@ _TEX = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "∞": r"$\infty$",
+    "±": r"$\pm$",
     ORACLE: r"\textdagger{}",
 }
 

@@ -13,7 +13,7 @@ from pictures import picture
 
 from benchmark import metrics, profile, report, scoring
 from benchmark.data import PairSet
-from benchmark.report import figures, tables
+from benchmark.report import captions, figures, tables
 from benchmark.store import Store
 from degradekit import atomicfiles, imagefiles
 from degradekit.errors import DataError
@@ -60,18 +60,18 @@ def test_lines_are_best_first_and_failures_last(store: Store) -> None:
     best = {line.name: line.summaries["psnr"].best for line in result.scored}
     # Four photographs cannot show any difference between three methods.
     assert best == {"brighter": False, "told": False, "as_is": False}
-    assert "Nothing is bold" in " ".join(tables.caption(result))
+    assert "Nothing is bold" in " ".join(captions.caption(result))
     assert result.photographs == tuple(f"photo{number}.png" for number in range(4))
 
 
 def test_the_caption_says_what_the_numbers_are(store: Store) -> None:
-    text = " ".join(tables.caption(report.read(store)))
+    text = " ".join(captions.caption(report.read(store)))
     for part in (
         "Profile smoke, seed 0",
         "0.0625 of the published width",
         "4 steps of 2 crops of 64 px",
         "9 training photographs",
-        tables.NOT_PUBLISHED,
+        captions.NOT_PUBLISHED,
         "8 degraded images of 4 photographs",
         "old-photo (0123456789ab)",
         "psnr[rgb,255,crop0]",
@@ -124,7 +124,7 @@ def test_images_restored_exactly(store: Store) -> None:
     line = next(line for line in result.lines if line.name == "exact")
     assert (line.summaries["psnr"].infinite, line.summaries["psnr"].photographs) == (1, 4)
     assert tables.cell(line.summaries["psnr"], result.metrics[0]).endswith(" +1∞")
-    assert "not in the mean" in " ".join(tables.caption(result))
+    assert "not in the mean" in " ".join(captions.caption(result))
     assert r"+1$\infty$" in tables.latex(result)
     figures.intervals(result, store.folder / "figures")
 
