@@ -99,9 +99,13 @@ def remake(folder: Path) -> Report:
         DataError: it is neither, or there are no results; or runs do not belong together.
         OptionError: runs are of other configurations.
     """
-    there = list(members(folder).values())
-    refuse_mixture(there)
-    return report.write(Store(folder), there)
+    there = members(folder)
+    for seed, run in there.items():
+        if not (run.folder / store.CONFIG).is_file():
+            raise DataError(f"{folder}: training seed {seed} was not begun, or is no longer at {run.folder}")
+    runs = list(there.values())
+    refuse_mixture(runs)
+    return report.write(Store(folder), runs)
 
 
 def refuse_mixture(runs: Sequence[Store]) -> None:

@@ -134,7 +134,12 @@ def write_new(path: Path, data: bytes) -> bool:
 def link_or_copy(source: Path, path: Path, data: bytes | None = None) -> None:
     """Make ``path`` a hard link to ``source``, or a copy where that is not possible.
 
-    ``data`` is the content of ``source``, if it is known; a copy of it is then not synced. A link appears whole or not at all, so it needs no temporary name.
+    A link appears whole or not at all, so it needs no temporary name.
+
+    Args:
+        source: the file.
+        path: its other name.
+        data: its content, if that is known; a copy of it is then not synced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(3):

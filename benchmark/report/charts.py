@@ -48,7 +48,8 @@ def learning(report: Report, runs: Sequence[Store], folder: Path) -> None:
         for number, (name, of_seeds) in enumerate(logs.items()):
             for log in of_seeds if len(of_seeds) > 1 else ():
                 axes.plot(*_curve(log), **_style(number), linewidth=0.6, alpha=0.6)
-            axes.plot(*_curve(*of_seeds), **_style(number), marker="o", markersize=3, label=name)
+            label = name if len(of_seeds) == 1 else f"{name}, mean of {len(of_seeds)} seeds"
+            axes.plot(*_curve(*of_seeds), **_style(number), marker="o", markersize=3, label=label)
         axes.set_xlabel("steps")
         axes.set_ylabel("validation PSNR (dB)")
         _legend(axes)

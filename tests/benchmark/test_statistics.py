@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmark.scoring import Row
-from benchmark.statistics import per_photograph, summarise
+from benchmark.statistics import over_seeds, per_photograph, per_seed, summarise
 
 
 def _row(method: str, photograph: str, variant: int, value: float) -> Row:
@@ -81,3 +81,51 @@ def test_one_photograph_has_no_interval() -> None:
     assert summary.mean == 12
     assert math.isnan(summary.low)
     assert math.isnan(summary.high)
+
+
+def _seeds(rng: np.random.Generator, seeds: float, photographs: float) -> np.ndarray:
+    """Three seeds of twenty photographs around 25, with these standard deviations."""
+    return 25 + rng.normal(0, seeds, (3, 1)) + rng.normal(0, photographs, (1, 20))
+
+
+def test_seeds_are_averaged_before_photographs() -> None:
+    runs = [[_row("m", "a", 0, 10), _row("m", "a", 1, 12), _row("m", "b", 0, 30)], [_row("m", "a", 0, 13)]]
+    runs[1] += [_row("m", "a", 1, 13), _row("m", "b", 0, 34)]
+    runs[0].append(_row("lucky", "a", 0, 1))
+    photographs, tables = per_seed(runs, "psnr")
+    assert photographs == ["a", "b"]
+    assert tables["m"].tolist() == [[11, 30], [13, 34]]
+    assert over_seeds(tables["m"]).tolist() == [12, 32]
+    assert np.isnan(tables["lucky"]).tolist() == [[False, True], [True, True]]
+    summary = summarise({"m": tables["m"]}, higher_is_better=True, contenders=["m"])["m"]
+    assert (summary.mean, summary.photographs, summary.seeds) == (22, 2, 2)
+    assert summary.sd == pytest.approx(np.std([20.5, 23.5], ddof=1))
+
+
+def test_seeds_that_differ_widen_the_interval() -> None:
+    rng = np.random.Generator(np.random.PCG64(2))
+    table = _seeds(rng, 1, 1)
+    found = summarise(
+        {
+            "apart": table,
+            "alike": np.repeat(table[:1], 3, axis=0),
+            "single": np.where([[1], [0], [0]], table, np.nan),
+        },
+        higher_is_better=True,
+        contenders=(),
+    )
+    alone = summarise({"m": table[0]}, higher_is_better=True, contenders=())["m"]
+    assert (found["alike"].sd, found["alike"].seeds) == (0, 3)
+    assert found["alike"].low == pytest.approx(alone.low, rel=1e-12)
+    assert found["alike"].high == pytest.approx(alone.high, rel=1e-12)
+    assert (found["single"].mean, found["single"].seeds) == (pytest.approx(alone.mean), 1)
+    assert math.isnan(found["single"].sd)
+    reach = {name: summary.high - summary.low for name, summary in found.items()}
+    assert reach["apart"] > 1.3 * reach["alike"]
+
+
+def test_a_number_of_the_whole_set_has_a_spread_over_seeds_and_no_interval() -> None:
+    table = np.array([[30.0], [34.0], [32.0]])
+    summary = summarise({"m": table}, higher_is_better=False, contenders=())["m"]
+    assert (summary.mean, summary.sd, summary.seeds) == (32, 2, 3)
+    assert math.isnan(summary.low)
