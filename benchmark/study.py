@@ -100,6 +100,8 @@ def choose(
     missing = [name for name in methods if name not in there]
     if missing:
         raise DataError(f"{_folder(store, missing[0], where)}: {missing[0]} has no outputs there to rank")
+    if not there:
+        raise DataError(f"{store.folder}: no method has restored {where} photographs there")
     if where == "real":
         inputs: Images = apart.RealInputs(sources.find(profile.data.real))
         variants = [[stem] for stem in inputs.stems]
@@ -114,7 +116,7 @@ def choose(
     folders = [_folder(store, name, where) for name in there]
     restored = [[stem for stem in of if _in_all(folders, stem)] for of in variants]
     shared = [of[0] for of in restored if of]
-    if there and not shared:
+    if not shared:
         raise DataError(f"{store.folder}: no photograph was restored by all of {', '.join(there)}")
     count = min(PHOTOGRAPHS, len(shared)) if photographs is None else photographs
     if count > len(shared):

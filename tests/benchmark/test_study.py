@@ -139,6 +139,8 @@ def test_what_cannot_be_shown_is_refused_and_nothing_is_written(store: Store, tm
         study.choose(store, ["identity"])
     with pytest.raises(OptionError, match="--photos 9: all of the methods restored 4"):
         study.choose(store, photographs=9)
+    with pytest.raises(DataError, match="no method has restored real photographs"):
+        study.choose(store, where="real")
     with pytest.raises(DataError, match="no benchmark run there"):
         study.choose(Store(tmp_path))
     with pytest.raises(OptionError, match=r"--out ends in \.html, got 'page'"):

@@ -18,28 +18,40 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this ma
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Any]:
-    """The open page of a study of two photographs and three methods; errors and requests fail the test."""
+def opened(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Opens the page of a study of two photographs and three methods; errors and requests fail the test."""
     from playwright.sync_api import sync_playwright
 
     chosen = study.choose(study_run(tmp_path / "run"), photographs=2)
     blinding.write(chosen, tmp_path / "study.html")
+    heard: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        opened = browser.new_page(viewport={"width": 1100, "height": 800})
-        heard: list[str] = []
-        opened.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
-        opened.on("pageerror", lambda error: heard.append(str(error)))
-        opened.on(
-            "request",
-            lambda request: (
-                None if request.url.startswith(("file:", "data:", "blob:")) else heard.append(request.url)
-            ),
-        )
-        opened.goto((tmp_path / "study.html").as_uri())
-        yield opened
+
+        def open_page(**context: Any) -> Any:
+            page = browser.new_page(**context)
+            page.on(
+                "console", lambda message: heard.append(message.text) if message.type == "error" else None
+            )
+            page.on("pageerror", lambda error: heard.append(str(error)))
+            page.on(
+                "request",
+                lambda request: (
+                    None if request.url.startswith(("file:", "data:", "blob:")) else heard.append(request.url)
+                ),
+            )
+            page.goto((tmp_path / "study.html").as_uri())
+            return page
+
+        yield open_page
         browser.close()
-        assert heard == []
+    assert heard == []
+
+
+@pytest.fixture
+def page(opened: Callable[..., Any]) -> Any:
+    """The page on a desk."""
+    return opened(viewport={"width": 1100, "height": 800})
 
 
 def _order(page: Any) -> str:
@@ -165,3 +177,33 @@ def test_all_is_in_sight_and_it_fits_a_phone(page: Any) -> None:
     page.locator(".see").first.click()
     close = page.get_by_role("button", name="Close").bounding_box()
     assert close["x"] + close["width"] <= 390
+
+
+def test_by_touch(opened: Callable[..., Any]) -> None:
+    from playwright.sync_api import expect
+
+    page = opened(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.get_by_role("button", name="Begin").tap()
+    for letter in "ABC":
+        page.locator(f'.choose[aria-label^="Choose {letter} "]').tap()
+    start = page.locator("#order .tile").nth(0).bounding_box()
+    end = page.locator("#order li").nth(2).bounding_box()
+    finger = page.context.new_cdp_session(page)
+
+    def touch(kind: str, share: float | None) -> None:
+        x = start["x"] + 20 + (share or 0) * (end["x"] - start["x"])
+        points = [] if share is None else [{"x": x, "y": start["y"] + 20}]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 0)
+    for step in range(1, 7):
+        touch("touchMove", step / 6)
+    # Lifted in full swing, a finger throws the page, and Chromium takes the next tap as a stop.
+    page.wait_for_timeout(300)
+    touch("touchEnd", None)
+    expect(page.locator("#order .tile span")).to_have_text(["B", "C", "A"])
+    page.locator(".see").first.tap()
+    page.locator("#large").wait_for(state="visible")
+    page.get_by_role("button", name="Close").tap()
+    page.get_by_role("button", name="Next").tap()
+    assert page.locator("#progress").text_content() == "Photograph 2 of 2"
