@@ -142,6 +142,21 @@ def test_seeds_share_their_pairs_and_one_is_an_ordinary_run(
     assert keys[0] == keys[1]
 
 
+def test_a_training_begins_anew_with_each_seed(album: Path, tmp_path: Path, undrawn: None) -> None:
+    asked = _asked(album, "train.iterations=1", "train.every=1", "train.batch=1", "training_seed=3")
+    outcome = Seeds(asked, 2, [method.find("pix2pix")], tmp_path, False, workers=1).go()
+    assert outcome.failures == {}
+    assert outcome.report.seeds == (3, 4)
+    assert outcome.report.scored[0].summaries["psnr"].sd > 0
+    weights, logs = (
+        {(tmp_path / f"seed-{seed}/methods/pix2pix" / name).read_bytes() for seed in (3, 4)}
+        for name in ("weights.safetensors", "training.jsonl")
+    )
+    assert (len(weights), len(logs)) == (2, 2)
+    assert "seed 0, training seeds 3, 4" in (tmp_path / "tables/summary.md").read_text()
+    assert "seed 0, training seed 4" in (tmp_path / "seed-4/tables/summary.md").read_text()
+
+
 class Crash(BaseException):
     """The process is gone: nothing after it runs."""
 
