@@ -262,7 +262,9 @@ def _png_chunks(data: bytes, name: str) -> set[bytes]:
             break
         kind = data[at + 4 : at + 8]
         if zlib.crc32(data[at + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
-            raise DataError(f"{name}: the PNG is damaged (checksum of its {kind!r} chunk)")
+            raise DataError(
+                f"{name}: the PNG is damaged (checksum of its {kind.decode('ascii', 'replace')} chunk)"
+            )
         found.add(kind)
         at = end + 4
         if kind == b"IEND":
