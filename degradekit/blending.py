@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from degradekit.photo import Image, Mask, taken
+from degradekit.photo import Image, Mask, picked, put, taken
 
 
 def addition(below: Image, layer: Image) -> Image:
@@ -61,10 +61,9 @@ def over(below: Image, layer: Image, alpha: Mask) -> Image:
 
 def _where_covered(below: Image, alpha: Mask, change: Callable[..., Image], *layers: Image) -> Image:
     """``change(pixels, opacity, *layers)`` where there is any opacity; defects cover little of a picture."""
-    chosen = np.flatnonzero(alpha)
+    chosen = np.flatnonzero(alpha != 0)
     result = taken(below)
     if chosen.size:
-        flat = result.reshape(-1, 3)
-        parts = (layer.reshape(-1, 3)[chosen] for layer in layers)
-        flat[chosen] = change(flat[chosen], alpha.reshape(-1)[chosen, None], *parts)
+        parts = (picked(layer, chosen) for layer in layers)
+        put(result, chosen, change(picked(result, chosen), alpha.reshape(-1)[chosen, None], *parts))
     return result

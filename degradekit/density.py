@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from degradekit.photo import Image, Mask
+from degradekit.tables import look_up
 
 #: Reflectance added before the logarithm, so that black has density 2.7 (a good glossy print's) and the
 #: conversion is its own inverse for every pixel.
 FLARE = np.float32(0.002)
 #: Pixels that are converted at a time.
-BAND_PIXELS = 1 << 14
+BAND_PIXELS = 1 << 15
+#: And looked up at a time: few enough that their integers take no memory to speak of.
+LOOKED_UP_AT_ONCE = 1 << 19
 #: The curves are tables of 16 bits: five times as fast as powers and logarithms, and finer than any file.
 STEPS = 65535
-#: OpenCV looks up in tables of 16 bits from version 5 on, faster than numpy does.
-WIDE_LOOKUP = int(cv2.__version__.split(".")[0]) >= 5
 #: Densities outside these give white and black.
 DENSITIES = (-0.5, 4.5)
 
@@ -32,8 +33,11 @@ def to_linear(image: Image) -> Image:
 def to_srgb(linear: Image) -> Image:
     """Linear light to sRGB-encoded values, clipped to [0, 1] (IEC 61966-2-1)."""
     # Steps that are even in the square root are fine in the shadows, where the curve is steep.
-    root = np.maximum(linear, 0)
-    return _looked_up(np.sqrt(root, out=root), _srgb_table())
+    if not linear.size:
+        return linear
+    _, root = cv2.threshold(linear, 0, 0, cv2.THRESH_TOZERO)
+    cv2.sqrt(root, dst=root)
+    return _looked_up(np.asarray(root, np.float32).reshape(linear.shape), _srgb_table())
 
 
 def to_density(image: Image) -> Image:
@@ -44,28 +48,21 @@ def to_density(image: Image) -> Image:
 def from_density(density: Image) -> Image:
     """Optical density per channel back to sRGB-encoded values in [0, 1]."""
     low, high = DENSITIES
-    return _looked_up((density - np.float32(low)) * np.float32(1 / (high - low)), _from_density_table())
+    return _looked_up(density, _from_density_table(), 1 / (high - low), -low / (high - low))
 
 
 def through(image: Image, added: Image) -> Image:
     """The sRGB-encoded image seen through a layer of density ``added`` per channel, (H, W, 3); it may be
     negative where something was washed out."""
-    passed = np.asarray(cv2.exp(added * np.float32(-np.log(10))), dtype=np.float32).reshape(added.shape)
-    return _passed_through(image, passed)
+    density = to_density(image)
+    density += added
+    return from_density(density)
 
 
 def stained(image: Image, amount: Mask, colour: Image) -> Image:
     """``through`` a layer of density ``amount`` (H, W) times ``colour`` (3,)."""
-    exponents = [amount * np.float32(-np.log(10) * float(density)) for density in colour]
-    return _passed_through(image, np.asarray(cv2.exp(cv2.merge(exponents)), dtype=np.float32))
-
-
-def _passed_through(image: Image, passed: Image) -> Image:
-    light = to_linear(image)
-    light += FLARE
-    light *= passed
-    light -= FLARE
-    return to_srgb(light)
+    added = cv2.merge([amount * np.float32(density) for density in colour])
+    return through(image, np.asarray(added, dtype=np.float32))
 
 
 def spread(plane: Mask) -> Image:
@@ -95,32 +92,31 @@ def in_bands(change: Callable[..., Image], image: Image, *planes: Mask) -> Image
     """``change(image, *planes)`` for a ``change`` that treats each pixel by itself, some rows at a time.
 
     So a scan of 100 megapixels needs no further large arrays, and a band stays in the processor's cache.
-    Takes an ``image`` over that can be written to.
+    Takes an ``image`` over that can be written to; ``change`` may then work in place.
     """
     result = image if image.flags.writeable else np.empty_like(image)
     rows = max(1, BAND_PIXELS // image.shape[1])
     for start in range(0, len(image), rows):
         band = slice(start, start + rows)
-        result[band] = change(image[band], *(plane[band] for plane in planes))
+        part = image[band]
+        changed = change(part, *(plane[band] for plane in planes))
+        if changed is not part or result is not image:
+            result[band] = changed
     return result
 
 
-def _looked_up(values: Image, table: NDArray[np.float32]) -> Image:
-    """``table`` at ``values`` in [0, 1], which are clipped."""
-    if values.size > 6 * BAND_PIXELS and len(values) > 1:
-        result = np.empty_like(values)
-        rows = max(1, len(values) * 3 * BAND_PIXELS // values.size)
-        for start in range(0, len(values), rows):
-            result[start : start + rows] = _looked_up(values[start : start + rows], table)
+def _looked_up(values: Image, table: NDArray[np.float32], scale: float = 1.0, offset: float = 0.0) -> Image:
+    """``table`` at ``scale`` times ``values`` plus ``offset`` in [0, 1], which are clipped."""
+    result = np.empty(values.shape, np.float32)
+    if not values.size:
         return result
-    index = values * np.float32(STEPS)
-    index += np.float32(0.5)
-    np.clip(index, 0, STEPS, out=index)
-    whole = index.astype(np.uint16)
-    if not (WIDE_LOOKUP and whole.size):
-        return np.take(table, whole)
-    found = cv2.LUT(whole.reshape(len(whole), -1), table)
-    return np.asarray(found, dtype=np.float32).reshape(whole.shape)
+    rows = max(1, len(values) * 3 * LOOKED_UP_AT_ONCE // values.size)
+    for start in range(0, len(values), rows):
+        band, found = values[start : start + rows], result[start : start + rows]
+        # Scales, rounds and clips at once.
+        whole = cv2.addWeighted(band, scale * STEPS, band, 0, offset * STEPS, dtype=cv2.CV_16U)
+        look_up(table, np.asarray(whole, np.uint16).reshape(found.shape), found)
+    return result
 
 
 def _steps() -> NDArray[np.float64]:

@@ -11,22 +11,28 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.random import Generator
 from numpy.typing import NDArray
+
+from degradekit.tables import look_up
 
 Field: TypeAlias = NDArray[np.float32]
 
 #: Standard deviation of unit noise after cubic interpolation, averaged over the cell.
 CUBIC_GAIN = 0.867
-#: Noise whose grid points lie this far apart is drawn on pixels twice as large, with this many around.
-COARSE_PX = 5
+#: Noise whose grid points lie this far apart is drawn on pixels so many times larger, PAD more on each side.
+COARSE_PX = 10.0
+COARSER = 4
 PAD = 2
+#: Pixels over which an average over a picture is taken.
+MANY = 240
 #: Steps of the normal distribution in noise: 2 to this power.
 QUANTILE_BITS = 12
 #: Grid points hashed at a time: few enough for the processor's cache.
 HASHED_AT_ONCE = 1 << 14
 #: Windows of one plane of noise lie within this many pixels of each other.
-APART = 96
+APART = 48
 #: Places at which a grid is read at a time.
 SAMPLED_AT_ONCE = 1 << 14
 #: Most that pixels are divided for fine drawing, and how many of those are drawn at a time.
@@ -60,14 +66,17 @@ def fractal_noise(
 def _octaves(cell_px: float, rng: Generator, octaves: int, persistence: float) -> list[_Layer]:
     gains = persistence ** np.arange(octaves)
     gains /= np.sqrt((gains**2).sum())
-    layers = [_Layer.drawn(cell_px / 2**octave, float(gain), rng) for octave, gain in enumerate(gains)]
-    layers[0] = replace(layers[0], cell=max(cell_px, 1.0))
+    cells = [cell_px / 2**octave if octave else max(cell_px, 1.0) for octave in range(octaves)]
+    layers = [_Layer.drawn(cell, float(gain), rng) for cell, gain in zip(cells, gains, strict=True)]
     return [layer for layer in layers if layer.cell >= 1]
 
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One octave of noise: distance of its grid points in pixels, standard deviation, and its random part."""
+    """One octave of noise: distance of its grid points in pixels, standard deviation, and its random part.
+
+    ``phase`` (x, y) is how many pixels of the grid, enlarged from its side on, come before the picture.
+    """
 
     cell: float
     gain: float
@@ -76,21 +85,29 @@ class _Layer:
 
     @staticmethod
     def drawn(cell: float, gain: float, rng: Generator) -> _Layer:
-        across, down = rng.random(2)
+        # The first pixel lies between grid points 1 and 4, so the cubic's four neighbours always exist.
+        across, down = (2.5 + rng.random(2)) * cell
+        if cell < COARSE_PX:
+            # So that it can be drawn by enlarging, which is five times as fast.
+            across, down = np.rint((across, down))
         right, low = rng.integers(2**32, size=2)
-        return _Layer(cell, gain, (float(across), float(down)), (int(right), int(low)))
+        return _Layer(cell, gain / _cubic_gain(cell), (float(across), float(down)), (int(right), int(low)))
 
     def coarser(self) -> _Layer:
-        """The same noise on pixels twice as large."""
-        return replace(self, cell=self.cell / 2)
+        """The same noise on larger pixels."""
+        across, down = self.phase
+        return replace(self, cell=self.cell / COARSER, phase=(across / COARSER, down / COARSER))
 
     def drawn_on(self, shape: tuple[int, int], start: tuple[float, float]) -> Field:
         """The noise on pixels from ``start`` (x, y) on, which may lie a cell outside the picture."""
-        rows, columns = (math.ceil(side / self.cell) + 7 for side in shape)
-        grid = hashed(rows, columns, self.keys) * np.float32(self.gain / CUBIC_GAIN)
-        # The first pixel lies between grid points 1 and 4, so the cubic's four neighbours always exist.
+        left, top = (phase + at for phase, at in zip(self.phase, start, strict=True))
+        grid = self._grid(shape)
+        if left.is_integer() and top.is_integer():
+            large = cv2.resize(grid, None, fx=self.cell, fy=self.cell, interpolation=cv2.INTER_CUBIC)
+            inner = slice(int(top), int(top) + shape[0]), slice(int(left), int(left) + shape[1])
+            return np.asarray(large[inner], dtype=np.float32)
         step = 1 / self.cell
-        right, low = (2 + phase + (at + 0.5) * step for phase, at in zip(self.phase, start, strict=True))
+        right, low = ((skipped + 0.5) * step - 0.5 for skipped in (left, top))
         matrix = np.array([[step, 0, right], [0, step, low]], dtype=np.float64)
         flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
         field = cv2.warpAffine(grid, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
@@ -98,12 +115,36 @@ class _Layer:
 
     def at(self, shape: tuple[int, int], x: Field, y: Field) -> Field:
         """The noise at places (x, y) in pixels, each (N,), of a picture of that ``shape``."""
+        step = np.float32(1 / self.cell)
+        right, low = (np.float32((skipped + 0.5) / self.cell - 0.5) for skipped in self.phase)
+        return _sampled(self._grid(shape), x * step + right, y * step + low)
+
+    def _grid(self, shape: tuple[int, int]) -> Field:
+        """The grid points that pixels of that ``shape`` may need."""
         rows, columns = (math.ceil(side / self.cell) + 7 for side in shape)
         grid = hashed(rows, columns, self.keys)
-        grid *= np.float32(self.gain / CUBIC_GAIN)
-        step = np.float32(1 / self.cell)
-        right, low = (np.float32(2 + phase + 0.5 / self.cell) for phase in self.phase)
-        return _sampled(grid, x * step + right, y * step + low)
+        grid *= np.float32(self.gain)
+        return grid
+
+
+@lru_cache(maxsize=64)
+def _cubic_gain(cell: float) -> float:
+    """Standard deviation of unit noise after cubic interpolation, averaged over the picture.
+
+    Fine grids may have a pixel on every point, or between points only.
+    """
+    if cell >= COARSE_PX:
+        return CUBIC_GAIN
+    part = ((np.arange(MANY) + 0.5) / cell - 0.5) % 1
+    weights = _cubic(np.stack([1 + part, part, 1 - part, 2 - part]))
+    return float((weights**2).sum(axis=0).mean())
+
+
+def _cubic(away: NDArray[np.float64]) -> NDArray[np.float64]:
+    """OpenCV's kernel of cubic interpolation at a distance ``away`` of 0 to 2 grid points."""
+    near = (1.25 * away - 2.25) * away**2 + 1
+    far = -0.75 * (((away - 5) * away + 8) * away - 4)
+    return np.where(away < 1, near, far)
 
 
 def _sampled(grid: Field, x: Field, y: Field) -> Field:
@@ -119,18 +160,18 @@ def _sampled(grid: Field, x: Field, y: Field) -> Field:
 def _summed(shape: tuple[int, int], layers: list[_Layer], start: tuple[float, float]) -> Field:
     """The sum of ``layers``; what is coarse is drawn on coarser pixels and enlarged, which is faster."""
     coarse = [layer for layer in layers if layer.cell >= COARSE_PX and min(shape) >= COARSE_PX]
-    total = np.zeros(shape, dtype=np.float32)
+    fine = [layer.drawn_on(shape, start) for layer in layers if layer not in coarse]
     if coarse:
         # Enlarging needs neighbours beyond the picture's sides.
-        half = (shape[0] // 2 + 1 + 2 * PAD, shape[1] // 2 + 1 + 2 * PAD)
-        corner = (start[0] / 2 - PAD, start[1] / 2 - PAD)
-        small = _summed(half, [layer.coarser() for layer in coarse], corner)
-        large = cv2.resize(small, (2 * half[1], 2 * half[0]), interpolation=cv2.INTER_CUBIC)
-        inner = slice(2 * PAD, 2 * PAD + shape[0]), slice(2 * PAD, 2 * PAD + shape[1])
-        total = np.array(large[inner], dtype=np.float32)
-    for layer in layers:
-        if layer not in coarse:
-            total += layer.drawn_on(shape, start)
+        rows, columns = (side // COARSER + 1 + 2 * PAD for side in shape)
+        corner = (start[0] / COARSER - PAD, start[1] / COARSER - PAD)
+        small = _summed((rows, columns), [layer.coarser() for layer in coarse], corner)
+        large = cv2.resize(small, (COARSER * columns, COARSER * rows), interpolation=cv2.INTER_CUBIC)
+        inner = (slice(COARSER * PAD, COARSER * PAD + side) for side in shape)
+        fine.append(np.asarray(large[tuple(inner)], np.float32))
+    total = fine[0] + fine[1] if len(fine) > 1 else np.ascontiguousarray(fine[0])
+    for field in fine[2:]:
+        total += field
     return total
 
 
@@ -231,7 +272,23 @@ def white_noise(shape: tuple[int, int], rng: Generator) -> Field:
     """
     count = shape[0] * shape[1]
     words = rng.integers(2**64, size=-(-count // 4), dtype=np.uint64).astype("<u8", copy=False)
-    return np.take(_quantiles(16), words.view("<u2")[:count]).reshape(shape)
+    noise = np.empty(shape, np.float32)
+    look_up(_quantiles(16), words.view("<u2")[:count].reshape(shape), noise)
+    return noise
+
+
+def colour_noise(shape: tuple[int, int], rng: Generator) -> Field:
+    """``white_noise`` for three channels, (H, W, 3): independent in each and from pixel to pixel.
+
+    Every number serves once in each channel, in rows below each other and a third of the width apart.
+    """
+    height, width = shape
+    # Not a multiple of three, so that a number's channel changes from row to row.
+    stride = width + 1 if width % 3 == 0 else width
+    rows = height + -(-3 * width // stride)
+    noise = white_noise((rows, stride), rng)
+    place = noise.itemsize
+    return as_strided(noise, (height, width, 3), (stride * place, 3 * place, place), writeable=False)
 
 
 def displaced(noise: Field, count: int, rng: Generator) -> list[Field]:

@@ -194,14 +194,13 @@ def as_float(pixels: Pixels) -> NDArray[np.float32]:
 
 def quantise(values: Image | Mask, bits: int = 8) -> Pixels:
     """float32 in [0, 1] to the nearest 8 or 16 bit integer (half to even)."""
-    dtype = np.uint8 if bits == 8 else np.uint16
-    if bits == 8 and values.size:
-        # Rounds and clips at once, but would take the absolute value of what is below 0.
-        whole = cv2.convertScaleAbs(np.maximum(values, 0), alpha=255)
-        return np.asarray(whole, dtype=np.uint8).reshape(values.shape)
-    scaled = np.clip(values, 0, 1)
-    scaled *= np.float32(np.iinfo(dtype).max)
-    return np.rint(scaled, out=scaled).astype(dtype)
+    whole: Pixels = np.empty(values.shape, np.uint8 if bits == 8 else np.uint16)
+    if whole.size:
+        # Scales, rounds and clips at once.
+        depth = cv2.CV_8U if bits == 8 else cv2.CV_16U
+        scaled = cv2.addWeighted(values, 2.0**bits - 1, values, 0, 0, dtype=depth)
+        whole = np.asarray(scaled, dtype=whole.dtype).reshape(values.shape)
+    return whole
 
 
 def pixel_hash(pixels: Pixels) -> str:

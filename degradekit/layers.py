@@ -5,10 +5,13 @@ Functions take the picture ``below`` over if it can be written to, and leave one
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-from degradekit.density import in_bands, through, to_linear, to_srgb
-from degradekit.photo import Image, Mask, taken
+import numpy as np
+from numpy.typing import NDArray
+
+from degradekit.density import from_density, in_bands, to_density, to_linear, to_srgb
+from degradekit.photo import Image, Mask, picked, put, taken
 
 
 def covered(below: Image, *coats: tuple[Image, Mask]) -> Image:
@@ -16,17 +19,15 @@ def covered(below: Image, *coats: tuple[Image, Mask]) -> Image:
 
     A pixel half covered gives off half the light of each, so the mixing is in linear light.
     """
-    chosen = np.flatnonzero(np.any([alpha.reshape(-1) != 0 for _, alpha in coats], axis=0))
+    chosen = _touched([alpha for _, alpha in coats])
     picture = taken(below)
     if chosen.size == 0:
         return picture
-    flat = picture.reshape(-1, 3)
-    light = to_linear(flat[chosen])
+    light = to_linear(picked(picture, chosen))
     for colour, alpha in coats:
-        paint = colour.reshape(-1, 3)
-        paint = to_linear(paint if len(paint) == 1 else paint[chosen])
+        paint = to_linear(colour if colour.ndim == 1 else picked(colour, chosen))
         light += alpha.reshape(-1)[chosen, None] * (paint - light)
-    flat[chosen] = to_srgb(light)
+    put(picture, chosen, to_srgb(light))
     return picture
 
 
@@ -34,15 +35,22 @@ def tinted(below: Image, *stains: tuple[Mask, Image]) -> Image:
     """``below`` seen through layers that add a density amount (H, W) times a colour (3,)."""
 
     def seen(part: Image, *amounts: Mask) -> Image:
-        chosen = np.flatnonzero(np.any([amount.reshape(-1) != 0 for amount in amounts], axis=0))
+        chosen = _touched(amounts)
         picture = taken(part)
         if chosen.size == 0:
             return picture
-        flat = picture.reshape(-1, 3)
-        density = np.zeros((len(chosen), 3), np.float32)
+        density = to_density(picked(picture, chosen))
         for amount, (_, colour) in zip(amounts, stains, strict=True):
             density += amount.reshape(-1)[chosen, None] * colour
-        flat[chosen] = through(flat[chosen], density)
+        put(picture, chosen, from_density(density))
         return picture
 
     return in_bands(seen, below, *(amount for amount, _ in stains))
+
+
+def _touched(planes: Sequence[Mask]) -> NDArray[np.int64]:
+    """The pixels at which any of the planes is not 0, counted along the rows."""
+    touched = planes[0] != 0
+    for plane in planes[1:]:
+        touched |= plane != 0
+    return np.flatnonzero(touched)

@@ -121,6 +121,22 @@ def taken(image: Image) -> Image:
     return image if image.flags.writeable and image.flags.c_contiguous else image.copy()
 
 
+def picked(image: Image, chosen: NDArray[np.int64]) -> Image:
+    """The pixels (N, 3) of ``image`` that are ``chosen``, counted along its rows."""
+    return image.reshape(-1, 3).take(chosen, axis=0)
+
+
+def put(image: Image, chosen: NDArray[np.int64], pixels: Image) -> None:
+    """Write the ``chosen`` pixels; ``image`` lies pixel after pixel, as ``taken`` gives it."""
+    # As single items of three numbers: four times as fast as by index.
+    whole = np.dtype((np.void, 12))
+    np.put(
+        image.reshape(-1).view(whole),
+        chosen,
+        np.ascontiguousarray(pixels, np.float32).reshape(-1).view(whole),
+    )
+
+
 def _clipped(values: Plane) -> Plane:
     """``values`` clipped to [0, 1]: in place where that is allowed, as a copy costs more than clipping."""
     place = values if values.dtype == np.float32 and values.flags.writeable else None

@@ -108,7 +108,7 @@ def _grained(
         grain: Image = np.asarray(cv2.LUT(quantise(image), lookup), dtype=np.float32)
         grain *= cv2.merge(planes)
         grain += image
-        return np.clip(grain, 0, 1, out=grain)
+        return np.clip(grain, 0, 1, out=image)
 
     return photo.with_valid(in_bands(grained, photo.editable(), noise, *moved))
 

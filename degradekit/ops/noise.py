@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from degradekit.density import in_bands, mixed, to_linear, to_srgb
-from degradekit.fields import APART, Field, displaced, white_noise
+from degradekit.fields import Field, colour_noise
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo
 
@@ -44,19 +44,19 @@ def sensor_noise(
     variance = np.column_stack([np.diag(shot), read])
     rows = rng.standard_normal((photo.height, 1, 3), dtype=np.float32)
     rows *= WHITE_BALANCE * np.float32(row_noise_e / electrons)
-    planes = displaced(white_noise((photo.height + APART, photo.width + APART), rng), 2, rng)
+    noise = colour_noise((photo.height, photo.width), rng)
 
-    def exposed(image: Image, red: Field, green: Field, blue: Field, rows: Image) -> Image:
+    def exposed(image: Image, noise: Image, rows: Image) -> Image:
         linear = to_linear(image)
         deviation = mixed(linear, variance)
-        np.sqrt(deviation, out=deviation)
-        deviation *= cv2.merge([red, green, blue])
+        cv2.sqrt(deviation, dst=deviation)
+        deviation *= noise
         deviation += linear
         if row_noise_e:
             deviation += rows
         return to_srgb(deviation)
 
-    return photo.with_valid(in_bands(exposed, photo.editable(), *planes, rows))
+    return photo.with_valid(in_bands(exposed, photo.editable(), noise, rows))
 
 
 @op(neutral={"scale": 0.0})

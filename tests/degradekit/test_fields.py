@@ -32,6 +32,25 @@ def test_white_noise_comes_from_the_stream() -> None:
     )
 
 
+@pytest.mark.parametrize("width", [300, 301, 302])
+def test_colour_noise_is_independent_in_each_channel_and_between_near_pixels(width: int) -> None:
+    noise = fields.colour_noise((250, width), generator(3))
+    assert noise.shape == (250, width, 3)
+    assert noise.mean(axis=(0, 1)) == pytest.approx(np.zeros(3), abs=0.015)
+    assert noise.std(axis=(0, 1)) == pytest.approx(np.ones(3), abs=0.015)
+    whole = noise.reshape(-1, 3).T
+    for apart in (1, 2, width // 3, width // 3 + 1, width - 1, width, width + 1):
+        ahead = np.corrcoef(whole[:, : whole.shape[1] - apart], whole[:, apart:])[:3, 3:]
+        assert np.diag(ahead) == pytest.approx(np.zeros(3), abs=0.015)
+    assert np.corrcoef(whole) == pytest.approx(np.eye(3), abs=0.015)
+
+
+@pytest.mark.parametrize("cell", [1.0, 1.37, 2.0, 3.3, 6.0, 11.0])
+def test_smooth_noise_has_unit_variance(cell: float) -> None:
+    found = [fields.smooth_noise((200, 240), cell, generator(seed)).var() for seed in range(12)]
+    assert np.mean(found) == pytest.approx(1, abs=0.06)
+
+
 @pytest.mark.parametrize("cell", [2.0, 12.0, 40.0])
 def test_noise_at_places_is_the_field_there(cell: float) -> None:
     field = fields.fractal_noise(SHAPE, cell, generator(5), octaves=3)
