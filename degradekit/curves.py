@@ -106,21 +106,42 @@ def wander(
     Zero mean, about unit variance. Knots lie at fixed positions from the least of ``along`` on, so a finer
     sampling of the same line gives the same curve.
     """
-    total = np.zeros(along.shape)
     if along.size == 0:
-        return total
-    start, power = along.min(), 0.0
-    length = float(along.max() - start)
-    from_start = along - start
+        return np.zeros(along.shape)
+    from_start = along - along.min()
+    owner, lengths = np.zeros(along.size, np.intp), np.array([float(from_start.max())])
+    return wander_each(owner, from_start, lengths, period, rng, octaves=octaves, persistence=persistence)
+
+
+def wander_each(
+    owner: NDArray[np.intp],
+    along: NDArray[np.float64],
+    lengths: NDArray[np.float64],
+    period: float,
+    rng: Generator,
+    *,
+    octaves: int = 3,
+    persistence: float = 0.5,
+) -> NDArray[np.float64]:
+    """``wander`` on many lines of these ``lengths`` at once, each with noise of its own.
+
+    Every point is ``along`` the line that is its ``owner``, 0 where that begins.
+    """
+    total = np.zeros(along.shape)
+    power = 0.0
     for octave in range(octaves):
         fineness = 2**octave / period
-        knots = rng.standard_normal(int(length * fineness) + 2) * persistence**octave
-        at = from_start * fineness
+        sizes = (lengths * fineness).astype(np.intp) + 2
+        knots = rng.standard_normal(int(sizes.sum())) * persistence**octave
+        at = along * fineness
         left = at.astype(np.intp)
         at -= left
         at *= at * (3 - 2 * at)
-        total += knots[left]
-        at *= np.diff(knots).take(left, mode="clip")
+        left += (np.cumsum(sizes) - sizes)[owner]
+        low = knots[left]
+        total += low
+        left += 1
+        at *= knots[left] - low
         total += at
         power += persistence ** (2 * octave)
     # The blend of two knots has 0.74 of their variance on average.

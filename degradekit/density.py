@@ -30,14 +30,14 @@ def to_linear(image: Image) -> Image:
     return _looked_up(image, _linear_table())
 
 
-def to_srgb(linear: Image) -> Image:
-    """Linear light to sRGB-encoded values, clipped to [0, 1] (IEC 61966-2-1)."""
+def to_srgb(linear: Image, out: Image | None = None) -> Image:
+    """Linear light to sRGB-encoded values, clipped to [0, 1] (IEC 61966-2-1); written to ``out`` if given."""
     # Steps that are even in the square root are fine in the shadows, where the curve is steep.
     if not linear.size:
         return linear
     _, root = cv2.threshold(linear, 0, 0, cv2.THRESH_TOZERO)
     cv2.sqrt(root, dst=root)
-    return _looked_up(np.asarray(root, np.float32).reshape(linear.shape), _srgb_table())
+    return _looked_up(np.asarray(root, np.float32).reshape(linear.shape), _srgb_table(), out=out)
 
 
 def to_density(image: Image) -> Image:
@@ -45,24 +45,24 @@ def to_density(image: Image) -> Image:
     return _looked_up(image, _density_table())
 
 
-def from_density(density: Image) -> Image:
-    """Optical density per channel back to sRGB-encoded values in [0, 1]."""
+def from_density(density: Image, out: Image | None = None) -> Image:
+    """Optical density per channel back to sRGB-encoded values in [0, 1]; written to ``out`` if given."""
     low, high = DENSITIES
-    return _looked_up(density, _from_density_table(), 1 / (high - low), -low / (high - low))
+    return _looked_up(density, _from_density_table(), 1 / (high - low), -low / (high - low), out=out)
 
 
-def through(image: Image, added: Image) -> Image:
+def through(image: Image, added: Image, out: Image | None = None) -> Image:
     """The sRGB-encoded image seen through a layer of density ``added`` per channel, (H, W, 3); it may be
-    negative where something was washed out."""
+    negative where something was washed out. Written to ``out`` if given."""
     density = to_density(image)
     density += added
-    return from_density(density)
+    return from_density(density, out)
 
 
-def stained(image: Image, amount: Mask, colour: Image) -> Image:
+def stained(image: Image, amount: Mask, colour: Image, out: Image | None = None) -> Image:
     """``through`` a layer of density ``amount`` (H, W) times ``colour`` (3,)."""
     added = cv2.merge([amount * np.float32(density) for density in colour])
-    return through(image, np.asarray(added, dtype=np.float32))
+    return through(image, np.asarray(added, dtype=np.float32), out)
 
 
 def spread(plane: Mask) -> Image:
@@ -92,7 +92,8 @@ def in_bands(change: Callable[..., Image], image: Image, *planes: Mask) -> Image
     """``change(image, *planes)`` for a ``change`` that treats each pixel by itself, some rows at a time.
 
     So a scan of 100 megapixels needs no further large arrays, and a band stays in the processor's cache.
-    Takes an ``image`` over that can be written to; ``change`` may then work in place.
+    Takes an ``image`` over that can be written to; a ``change`` that gives back the part it got, written to,
+    is spared a copy.
     """
     result = image if image.flags.writeable else np.empty_like(image)
     rows = max(1, BAND_PIXELS // image.shape[1])
@@ -100,14 +101,20 @@ def in_bands(change: Callable[..., Image], image: Image, *planes: Mask) -> Image
         band = slice(start, start + rows)
         part = image[band]
         changed = change(part, *(plane[band] for plane in planes))
-        if changed is not part or result is not image:
+        if changed is not part:
             result[band] = changed
     return result
 
 
-def _looked_up(values: Image, table: NDArray[np.float32], scale: float = 1.0, offset: float = 0.0) -> Image:
+def _looked_up(
+    values: Image,
+    table: NDArray[np.float32],
+    scale: float = 1.0,
+    offset: float = 0.0,
+    out: Image | None = None,
+) -> Image:
     """``table`` at ``scale`` times ``values`` plus ``offset`` in [0, 1], which are clipped."""
-    result = np.empty(values.shape, np.float32)
+    result = np.empty(values.shape, np.float32) if out is None else out
     if not values.size:
         return result
     rows = max(1, len(values) * 3 * LOOKED_UP_AT_ONCE // values.size)

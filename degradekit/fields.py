@@ -29,6 +29,8 @@ PAD = 2
 MANY = 240
 #: Steps of the normal distribution in noise: 2 to this power.
 QUANTILE_BITS = 12
+#: Shifts and factors of the integer hash.
+MIXING = ((np.uint32(16), np.uint32(0x7FEB352D)), (np.uint32(15), np.uint32(0x846CA68B)))
 #: Grid points hashed at a time: few enough for the processor's cache.
 HASHED_AT_ONCE = 1 << 14
 #: Windows of one plane of noise lie within this many pixels of each other.
@@ -113,11 +115,16 @@ class _Layer:
         field = cv2.warpAffine(grid, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
         return np.asarray(field, dtype=np.float32)
 
-    def at(self, shape: tuple[int, int], x: Field, y: Field) -> Field:
-        """The noise at places (x, y) in pixels, each (N,), of a picture of that ``shape``."""
-        step = np.float32(1 / self.cell)
+    def at(self, shape: tuple[int, int], x: Field, y: Field) -> Callable[[float, float], Field]:
+        """The noise at places (x, y) in pixels, each (N,), of a picture of that ``shape``, by a shift."""
+        step, grid = np.float32(1 / self.cell), self._grid(shape)
         right, low = (np.float32((skipped + 0.5) / self.cell - 0.5) for skipped in self.phase)
-        return _sampled(self._grid(shape), x * step + right, y * step + low)
+        column, row = x * step + right, y * step + low
+
+        def shifted(dx: float, dy: float) -> Field:
+            return sampled(grid, column + np.float32(dx) * step, row + np.float32(dy) * step, cv2.INTER_CUBIC)
+
+        return shifted
 
     def _grid(self, shape: tuple[int, int]) -> Field:
         """The grid points that pixels of that ``shape`` may need."""
@@ -147,13 +154,13 @@ def _cubic(away: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(away < 1, near, far)
 
 
-def _sampled(grid: Field, x: Field, y: Field) -> Field:
-    """``grid`` at (x, y), each (N,), interpolated cubically and mirrored at its sides."""
+def sampled(grid: Field, x: Field, y: Field, how: int) -> Field:
+    """``grid`` at (x, y), each (N,), interpolated as OpenCV calls ``how``, and mirrored at its sides."""
     # OpenCV wants a picture of places, with sides under 32768.
     length = min(x.size, SAMPLED_AT_ONCE)
     rows = -(-x.size // length)
     right, low = (np.resize(values, (rows, length)) for values in (x, y))
-    found = cv2.remap(grid, right, low, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    found = cv2.remap(grid, right, low, how, borderMode=cv2.BORDER_REFLECT)
     return np.asarray(found, dtype=np.float32).reshape(-1)[: x.size]
 
 
@@ -180,10 +187,10 @@ def hashed(rows: int, columns: int, keys: tuple[int, int]) -> Field:
 
     So a grid with more points holds the smaller one, whatever way rounding made them differ.
     """
-    down, across = (
-        _mixed(np.arange(count, dtype=np.uint32) + np.uint32(key))
-        for count, key in zip((rows, columns), keys, strict=True)
-    )
+    sides = np.concatenate([np.arange(count, dtype=np.uint32) for count in (rows, columns)])
+    sides[:rows] += np.uint32(keys[0])
+    sides[rows:] += np.uint32(keys[1])
+    down, across = _mixed(sides)[:rows], sides[rows:]
     grid = np.empty((rows, columns), np.float32)
     band = max(1, HASHED_AT_ONCE // columns)
     for start in range(0, rows, band):
@@ -194,10 +201,13 @@ def hashed(rows: int, columns: int, keys: tuple[int, int]) -> Field:
 
 def _mixed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Integer hash, in place (lowbias32, C. Wellons, public domain)."""
-    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
-        values ^= values >> np.uint32(shift)
-        values *= np.uint32(factor)
-    values ^= values >> np.uint32(16)
+    shifted = np.empty_like(values)
+    for shift, factor in MIXING:
+        np.right_shift(values, shift, out=shifted)
+        values ^= shifted
+        values *= factor
+    np.right_shift(values, MIXING[0][0], out=shifted)
+    values ^= shifted
     return values
 
 
@@ -236,7 +246,9 @@ def displacement_at(
     """``displacement`` at ``places`` (x, y) in pixels, each (N,), of a picture of that ``shape``."""
     cell = max(correlation_px, 2.0)
     limit = NO_FOLD * cell
-    dx, dy = (np.clip(_Layer.drawn(cell, rms_px, rng).at(shape, *places), -limit, limit) for _ in range(2))
+    dx, dy = (
+        np.clip(_Layer.drawn(cell, rms_px, rng).at(shape, *places)(0, 0), -limit, limit) for _ in range(2)
+    )
     return dx, dy
 
 
@@ -253,13 +265,13 @@ def fractal_noise_at(
 
     For noise that is seen on little of a picture.
     """
-    layers = _octaves(cell_px, rng, octaves, persistence)
+    x, y = places
+    layers = [layer.at(shape, x, y) for layer in _octaves(cell_px, rng, octaves, persistence) if x.size]
 
     def shifted(dx: float, dy: float) -> Field:
-        x, y = (values + np.float32(shift) for values, shift in zip(places, (dx, dy), strict=True))
         total = np.zeros(x.size, dtype=np.float32)
-        for layer in layers if x.size else ():
-            total += layer.at(shape, x, y)
+        for layer in layers:
+            total += layer(dx, dy)
         return total
 
     return shifted

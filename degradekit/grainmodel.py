@@ -44,8 +44,7 @@ def amplitude(radius: float, spread: float) -> NDArray[np.float32]:
 @lru_cache(maxsize=64)
 def _amplitude(radius: float, spread: float) -> NDArray[np.float32]:
     sigma_ln = math.sqrt(math.log1p(spread**2))
-    nodes, weights = np.polynomial.hermite_e.hermegauss(RADIUS_NODES)
-    weights = weights / weights.sum()
+    nodes, weights = _radius_nodes()
     radii = radius * np.exp(sigma_ln * nodes - sigma_ln**2 / 2)
     # Rarer, larger discs than the 99.9 % quantile are left out, as in the reference implementation's limit.
     radii = np.minimum(radii, radius * math.exp(3.09 * sigma_ln - sigma_ln**2 / 2))
@@ -59,6 +58,13 @@ def _amplitude(radius: float, spread: float) -> NDArray[np.float32]:
     covariance = (1 - u[:, None]) ** 2 * np.expm1(rate[:, None] * overlap[None])
     ring = np.exp(-(distance**2) / 4) / (4 * math.pi) * 2 * math.pi * distance * furthest / DISTANCE_POINTS
     return np.asarray(np.sqrt(covariance @ ring), dtype=np.float32)
+
+
+@lru_cache(maxsize=1)
+def _radius_nodes() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Gauss-Hermite nodes, and weights whose sum is one."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(RADIUS_NODES)
+    return nodes, weights / weights.sum()
 
 
 def covered(level: Field, radius_px: float, spread: float, blur_px: float, rng: Generator) -> Field:

@@ -106,6 +106,9 @@ def cover_finely(shape: tuple[int, int], spots: Spots, fineness: int, most: floa
 
     Where spots under a pixel overlap, they cover less together than their sum; this tells.
     """
+    if fineness == 1:
+        coverage = cover(shape, spots)
+        return np.minimum(coverage, np.float32(most), out=coverage)
     reach = 2 * spots.radius * fineness * spots.outline.max(axis=1) * np.sqrt(spots.stretch) + 2
 
     def drawn(band: tuple[int, int], top: int) -> Field | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from statistics import NormalDist
 from typing import Annotated
 
@@ -13,13 +14,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from degradekit import fields
-from degradekit.curves import Dots, draw, line_weight, wander
+from degradekit.curves import Dots, draw, line_weight, wander_each
 from degradekit.fields import Field
 from degradekit.folds import Fold, corners, lines
 from degradekit.layers import covered
 from degradekit.ops import Bounds, op
 from degradekit.papersheet import WHITE, YELLOWING
-from degradekit.photo import Photo
+from degradekit.photo import Photo, picked, put
 from degradekit.randomness import child
 
 #: Half of the band in which a fold acts, and how wide its shading is (standard deviation).
@@ -29,8 +30,9 @@ SHADING_MM = 0.9
 FLAKE_MM = 0.55
 #: One crack branches off per this length, where ``branching`` is 1.
 BRANCH_MM = 6.0
-#: What varies along a fold is drawn at this distance.
+#: What varies along a fold is drawn at this distance, from so far before it to so far behind.
 KNOT_MM = 0.05
+AROUND_MM = 1.5 * BAND_MM
 #: Flakes are drawn at least this finely, in pixels per mm, so that they are as many at any resolution, and
 #: this far from the fold; they seldom break off farther away.
 FINE_PX_PER_MM = 10.0
@@ -71,42 +73,78 @@ def creases(
     folds = lines(size, length_cm_per_dm2 / 1000, rng) + corners(size, corner_folds, rng)
     if not folds:
         return photo
+    shape, scale = (photo.height, photo.width), photo.px_per_mm
+    bands = [_near(fold, shape, scale) for fold in folds]
     if warp_mm > 0:
-        photo = _drawn_in(photo, folds, warp_mm)
+        photo = _drawn_in(photo, folds, bands, warp_mm)
+    widths = width_um * 1e-3 * np.array([fold.wear for fold in folds])
+    courses, noises, hairlines, branches = (child(rng) for _ in range(4))
     image = photo.editable()
-    alpha, shaded = (np.zeros((photo.height, photo.width), np.float32) for _ in range(2))
-    cracks: list[Dots] = []
-    for fold in folds:
-        width, own = width_um * 1e-3 * fold.wear, child(rng)
-        planes = (image, alpha, shaded)
-        cracks.extend(_bared(planes, photo.px_per_mm, fold, width, loss, shading, child(own)))
-        for _ in range(own.poisson(branching * fold.length / BRANCH_MM)):
-            cracks.append(_branch(fold, width, photo.px_per_mm, child(own)))
-    np.maximum(alpha, draw(alpha.shape, Dots.join(cracks)), out=alpha)
+    alpha, shaded = (np.zeros(shape, np.float32) for _ in range(2))
+    profiles = _profiles(folds, widths, loss, courses)
+    for fold, band, profile in zip(folds, bands, profiles, strict=True):
+        _bared((image, alpha, shaded), scale, fold.length, band, profile, shading, child(noises))
+    counts = branches.poisson([branching * fold.length / BRANCH_MM for fold in folds])
+    cracks = Dots.join(
+        [
+            _cracks(folds, [profile.bend for profile in profiles], widths, scale, hairlines),
+            _branches(folds, widths, counts, scale, branches),
+        ]
+    )
+    np.maximum(alpha, draw(shape, cracks), out=alpha)
     paper = WHITE + np.float32(yellowing) * YELLOWING
     image = covered(image, (paper, alpha))
     # 1 - (1 - alpha)(1 - shaded), without further planes: scans may be large.
     shaded -= shaded * alpha
     shaded += alpha
-    return photo.painted(image, crease=shaded)
+    return photo.marked(image, crease=shaded)
 
 
-def _drawn_in(photo: Photo, folds: list[Fold], warp_mm: float) -> Photo:
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """The pixels near a fold, each array (N,): counted along the picture's rows, and where they lie along the
+    fold and across it, in mm."""
+
+    where: NDArray[np.int64]
+    s: Field
+    d: Field
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """What varies along a fold, on knots every KNOT_MM from AROUND_MM before it: how far it bends aside, the
+    width of its bared paper, and how much of it is bared."""
+
+    bend: Field
+    width: Field
+    bare: Field
+
+
+def _near(fold: Fold, shape: tuple[int, int], px_per_mm: float) -> _Band:
+    """The band in which a fold acts."""
+    x, y = fold.x * px_per_mm, fold.y * px_per_mm
+    end_x, end_y = (px_per_mm * value for value in fold.at(fold.length))
+    rows, columns, inside = fields.strip(shape, (x, y), (end_x, end_y), BAND_MM * px_per_mm)
+    row, column = rows[inside], columns[inside]
+    right, below = (
+        (numbers.astype(np.float32) + np.float32(0.5 - at)) * np.float32(1 / px_per_mm)
+        for numbers, at in ((column, x), (row, y))
+    )
+    return _Band(row * shape[1] + column, *_turned(right, below, fold.angle))
+
+
+def _drawn_in(photo: Photo, folds: list[Fold], bands: list[_Band], warp_mm: float) -> Photo:
     """The photograph with everything near the folds moved towards them."""
-    scale = np.float32(photo.px_per_mm)
-    dx, dy = (np.zeros((photo.height, photo.width), np.float32) for _ in range(2))
-    for fold in folds:
-        rows, columns, inside, s, d = _near(fold, dx.shape, photo.px_per_mm)
-        pull = d * fields.exp(d * d * np.float32(-0.5 / SHADING_MM**2))
-        pull *= np.float32(warp_mm * math.exp(0.5) / SHADING_MM) * scale
+    dx = np.tile(np.arange(photo.width, dtype=np.float32), (photo.height, 1))
+    dy = np.repeat(np.arange(photo.height, dtype=np.float32)[:, None], photo.width, axis=1)
+    for fold, band in zip(folds, bands, strict=True):
+        pull = band.d * _bell(band.d, SHADING_MM)
+        pull *= np.float32(warp_mm * math.exp(0.5) / SHADING_MM * photo.px_per_mm)
         # Where a fold runs out within the sheet so does its pull.
-        pull *= np.clip((np.float32(fold.length) - s) / np.float32(WARP_ENDS_MM) + 1, 0, 1)
-        pull *= np.clip(s / np.float32(WARP_ENDS_MM) + 1, 0, 1)
-        where = rows[inside], columns[inside]
-        dx[where] -= pull[inside] * np.float32(math.sin(fold.angle))
-        dy[where] += pull[inside] * np.float32(math.cos(fold.angle))
-    dx += np.arange(photo.width, dtype=np.float32)[None]
-    dy += np.arange(photo.height, dtype=np.float32)[:, None]
+        pull *= np.clip((np.float32(fold.length) - band.s) / np.float32(WARP_ENDS_MM) + 1, 0, 1)
+        pull *= np.clip(band.s / np.float32(WARP_ENDS_MM) + 1, 0, 1)
+        dx.reshape(-1)[band.where] -= pull * np.float32(math.sin(fold.angle))
+        dy.reshape(-1)[band.where] += pull * np.float32(math.cos(fold.angle))
 
     def move(plane: Field) -> Field:
         moved = cv2.remap(plane, dx, dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -116,94 +154,89 @@ def _drawn_in(photo: Photo, folds: list[Fold], warp_mm: float) -> Photo:
     return replace(photo.moved(move), owned=True)
 
 
-def _near(
-    fold: Fold, shape: tuple[int, ...], px_per_mm: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], Field, Field]:
-    """``fields.strip`` of the band in which a fold acts, and where its pixels lie along and across, in mm."""
-    x, y = fold.x * px_per_mm, fold.y * px_per_mm
-    end = tuple(px_per_mm * value for value in fold.at(fold.length))
-    rows, columns, inside = fields.strip((shape[0], shape[1]), (x, y), (end[0], end[1]), BAND_MM * px_per_mm)
-    right, below = (
-        (numbers.astype(np.float32) + np.float32(0.5 - at)) / np.float32(px_per_mm)
-        for numbers, at in ((columns, x), (rows, y))
+def _profiles(folds: list[Fold], widths: Values, loss: float, rng: Generator) -> list[_Profile]:
+    """What varies along each of the folds, drawn for all of them together."""
+    lengths = np.array([fold.length for fold in folds])
+    counts = np.ceil((lengths + 2 * AROUND_MM) / KNOT_MM).astype(np.intp)
+    owner = np.repeat(np.arange(len(folds)), counts)
+    number = np.arange(owner.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    at, spans = (np.asarray(many * KNOT_MM, np.float64) for many in (number, counts))
+    noise = partial(wander_each, owner, at, spans)
+    waves, swells, gaps = (child(rng) for _ in range(3))
+    bend = 0.22 * noise(9.0, waves) + 0.10 * noise(1.4, waves, octaves=5, persistence=0.6)
+    swell = np.exp(0.42 * noise(5.0, swells, octaves=4) - 0.1)
+    threshold = NormalDist().inv_cdf(1 - min(max(loss, 1e-3), 1 - 1e-3))
+    gate = fields.smoothstep(noise(7.0, gaps).astype(np.float32), threshold - 0.35, threshold + 0.35)
+    # Folds that stop within the sheet run out thinly.
+    gate = gate * np.clip((lengths[owner] - (at - AROUND_MM)) / 2.5, 0, 1)
+    planes = (
+        np.split(values.astype(np.float32), np.cumsum(counts)[:-1])
+        for values in (bend, widths[owner] * swell * gate, gate)
     )
-    return (rows, columns, inside, *_turned(right, below, fold.angle))
+    return [_Profile(*parts) for parts in zip(*planes, strict=True)]
 
 
 def _bared(
     planes: tuple[Field, Field, Field],
     px_per_mm: float,
-    fold: Fold,
-    width_mm: float,
-    loss: float,
+    length: float,
+    band: _Band,
+    profile: _Profile,
     shading: float,
     rng: Generator,
-) -> list[Dots]:
-    """Shade the picture along the fold, add its bared paper and its shading to two planes; gives the thin
-    crack where none is lost.
+) -> None:
+    """Shade the picture along a fold of that ``length``, add its bared paper and its shading to two planes.
 
     Distances are in mm along and across the fold.
     """
     image, alpha, shaded = planes
-    rows, columns, inside, s, d = _near(fold, alpha.shape, px_per_mm)
-    if rows.size == 0:
-        return []
-    # What varies along the fold is drawn on fixed knots and looked up.
-    around = 1.5 * BAND_MM
-    knots = np.arange(-around, fold.length + around, KNOT_MM)
-    waves, swells, gaps, lumps, grains = (child(rng) for _ in range(5))
-    bend = 0.22 * wander(knots, 9.0, waves) + 0.10 * wander(knots, 1.4, waves, octaves=5, persistence=0.6)
-    swell = np.exp(0.42 * wander(knots, 5.0, swells, octaves=4) - 0.1)
-    threshold = NormalDist().inv_cdf(1 - min(max(loss, 1e-3), 1 - 1e-3))
-    gate = fields.smoothstep(wander(knots, 7.0, gaps).astype(np.float32), threshold - 0.35, threshold + 0.35)
-    # Folds that stop within the sheet run out thinly.
-    gate = gate * np.clip((fold.length - knots) / 2.5, 0, 1)
-    at = np.clip((s + np.float32(around)) * np.float32(1 / KNOT_MM), 0, len(knots) - 1.001)
+    where, s, d = band.where, band.s, band.d
+    if where.size == 0:
+        return
+    at = (s + np.float32(AROUND_MM)) * np.float32(1 / KNOT_MM)
+    np.clip(at, 0, np.float32(len(profile.bend) - 1.001), out=at)
     left = at.astype(np.int64)
-    part = at - left.astype(np.float32)
-    bent, width, bare = (
-        _between(np.asarray(values, np.float32), left, part)
-        for values in (bend, width_mm * swell * gate, gate)
-    )
+    at -= left
+    bent, width, bare = (_between(values, left, at) for values in (profile.bend, profile.width, profile.bare))
     # The noise lies along the fold, so that it is the same however its pixels fall.
     fine = max(px_per_mm, FINE_PX_PER_MM)
-    unrolled = (math.ceil(2 * LOST_MM * fine), math.ceil((fold.length + 2 * around) * fine))
-    right = (s + np.float32(around)) * np.float32(fine) - np.float32(0.5)
+    unrolled = (math.ceil(2 * LOST_MM * fine), math.ceil((length + 2 * AROUND_MM) * fine))
+    right = (s + np.float32(AROUND_MM)) * np.float32(fine) - np.float32(0.5)
     low = (d + np.float32(LOST_MM)) * np.float32(fine) - np.float32(0.5)
+    lumps, grains = child(rng), child(rng)
     flakes, crumbs = (
-        np.asarray(cv2.remap(noise, right, low, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.float32)
+        fields.sampled(noise, right, low, cv2.INTER_LINEAR)
         for noise in (
             fields.fractal_noise(unrolled, FLAKE_MM * fine, lumps, octaves=5, persistence=0.7),
             fields.smooth_noise(unrolled, 0.25 * fine, grains),
         )
     )
-    d -= bent
+    d = d - bent
+    away = np.abs(d)
     half = np.float32(0.5) * width * fields.exp(np.float32(0.42) * flakes)
-    thick = half * np.float32(px_per_mm)
-    edge = (half - np.abs(d)) * np.float32(px_per_mm) + np.float32(0.5)
+    edge = (half - away) * np.float32(px_per_mm) + np.float32(0.5)
     # Under a pixel the ramps of both sides overlap, and hold (thick + 1/2)^2 where 2 thick is wanted.
-    thin = np.minimum(thick, np.float32(0.5))
-    lost = np.clip(edge, 0, 1) * (2 * thin / (thin + np.float32(0.5)) ** 2)
+    thin = np.minimum(half * np.float32(px_per_mm), np.float32(0.5))
+    lost = np.clip(edge, 0, 1) * (2 * thin / np.square(thin + np.float32(0.5)))
     # Chips beside the fold: the fewer, the farther.
-    chips = fields.smoothstep(flakes - np.abs(d) / (np.float32(1.6) * width + np.float32(1e-3)), 0.95, 1.35)
+    chips = fields.smoothstep(flakes - away / (np.float32(1.6) * width + np.float32(1e-3)), 0.95, 1.35)
     lost = np.maximum(lost, chips * bare)
     # Crumbs of emulsion stick to the paper.
     lost *= 1 - np.float32(0.3) * np.clip(crumbs, 0, 1.5)
-    shade = np.float32(1) + np.float32(shading * rng.choice((-1, 1)) * math.exp(0.5)) * (
-        d / np.float32(SHADING_MM)
-    ) * fields.exp(d * d * np.float32(-0.5 / SHADING_MM**2))
     # Grime gathers in the groove and the lifted edges throw a fine shadow.
-    shade -= (
-        np.float32(1.2 * shading)
-        * fields.exp(-np.square((np.abs(d) - half) / np.float32(0.22)))
-        * (bare + np.float32(0.3))
-    )
-    where = rows[inside], columns[inside]
-    shade = np.maximum(shade, 0)[inside]
-    image[where] *= shade[:, None]
-    shaded[where] = 1 - (1 - shaded[where]) * (1 - np.minimum(np.abs(shade - 1), 1))
-    alpha[where] = np.maximum(alpha[where], lost[inside])
-    return [_crack(knots, bend, fold, width_mm, px_per_mm, rng)]
+    shade = _bell(away - half, 0.22 / math.sqrt(2)) * np.float32(-1.2 * shading) * (bare + np.float32(0.3))
+    turned = shading * rng.choice((-1, 1)) * math.exp(0.5) / SHADING_MM
+    shade += np.float32(turned) * d * _bell(d, SHADING_MM)
+    shade = np.maximum(shade, -1, out=shade)
+    put(image, where, np.minimum(picked(image, where) * (1 + shade)[:, None], 1))
+    taken = np.minimum(np.abs(shade), 1)
+    shaded.reshape(-1)[where] += taken * (1 - shaded.reshape(-1)[where])
+    alpha.reshape(-1)[where] = np.maximum(alpha.reshape(-1)[where], lost)
+
+
+def _bell(distance: Field, sd: float) -> Field:
+    """exp(-d^2 / 2 sd^2)."""
+    return fields.exp(distance * distance * np.float32(-0.5 / sd**2))
 
 
 def _turned(x: Field, y: Field, angle: float) -> tuple[Field, Field]:
@@ -214,64 +247,79 @@ def _turned(x: Field, y: Field, angle: float) -> tuple[Field, Field]:
 
 def _between(values: Field, left: NDArray[np.int64], part: Field) -> Field:
     """``values`` at ``part`` of the way from the index ``left`` to the next."""
-    found: Field = np.diff(values).take(left, mode="clip")
+    low = values.take(left)
+    found: Field = values[1:].take(left)
+    found -= low
     found *= part
-    found += values.take(left, mode="clip")
+    found += low
     return found
 
 
-def _crack(
-    knots: NDArray[np.float64],
-    bend: NDArray[np.float64],
-    fold: Fold,
-    width_mm: float,
-    px_per_mm: float,
-    rng: Generator,
+def _spaced(lengths: Values, px_per_mm: float) -> tuple[NDArray[np.intp], Values]:
+    """Points along lines, half a pixel apart: which line each lies on, and at which part of it."""
+    counts = np.maximum(3, np.ceil(lengths * px_per_mm / 0.5)).astype(np.intp)
+    owner = np.repeat(np.arange(lengths.size), counts)
+    number = np.arange(owner.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    return owner, number / (counts - 1)[owner]
+
+
+def _cracks(folds: list[Fold], bends: list[Field], widths: Values, px_per_mm: float, rng: Generator) -> Dots:
+    """The hairlines at the bottom of the folds, seen where the emulsion cracked without falling off."""
+    lengths = np.array([fold.length for fold in folds])
+    owner, part = _spaced(lengths, px_per_mm)
+    along = part * lengths[owner]
+    first = np.cumsum([0, *(len(bend) for bend in bends[:-1])])
+    knot = np.rint((along + AROUND_MM) / KNOT_MM).astype(np.intp)
+    across = np.concatenate(bends)[first[owner] + knot].astype(np.float64)
+    pressure = np.clip(0.55 + 0.5 * wander_each(owner, along, lengths, 3.0, rng), 0, 1)
+    pressure *= np.clip((lengths[owner] - along) / 3, 0, 1)
+    return _dots(folds, owner, owner, along, across, 0.12 * widths[owner], pressure, px_per_mm)
+
+
+def _branches(
+    folds: list[Fold], widths: Values, counts: NDArray[np.int64], px_per_mm: float, rng: Generator
 ) -> Dots:
-    """The hairline at the bottom of the fold, seen where the emulsion cracked without falling off."""
-    radius = 0.12 * width_mm * px_per_mm
-    count = max(2, math.ceil(fold.length * px_per_mm / 0.5))
-    along = np.linspace(0, fold.length, count)
-    across = np.interp(along, knots, bend)
-    pressure = np.clip(0.55 + 0.5 * wander(along, 3.0, rng), 0, 1) * np.clip((fold.length - along) / 3, 0, 1)
-    return _dots(fold, along, across, np.full(count, radius), pressure, px_per_mm)
-
-
-def _branch(fold: Fold, width_mm: float, px_per_mm: float, rng: Generator) -> Dots:
-    """A side crack that leaves the fold at a small angle and often bends back beside it."""
-    start = rng.uniform(0, fold.length)
-    length = 6.0 * math.exp(0.7 * rng.standard_normal())
-    leaving = math.tan(math.radians(5 + 45 * rng.random() ** 2)) * rng.choice((-1, 1))
-    back = rng.choice((-1, 1))
-    count = max(3, math.ceil(length * px_per_mm / 0.5))
-    t = np.linspace(0, 1, count)
-    across = length * leaving * (t - 0.55 * t**2) * 0.6 + 0.16 * wander(
-        t * length, 1.5, rng, octaves=5, persistence=0.6
-    ) * np.minimum(6 * t, 1)
+    """Side cracks, so many on each fold, that leave it at a small angle and often bend back beside it."""
+    fold = np.repeat(np.arange(len(folds)), counts)
+    starts, sizes, noises = (child(rng) for _ in range(3))
+    start, slant, away, back, breadth = starts.random((fold.size, 5)).T
+    start = start * np.array([one.length for one in folds])[fold]
+    lengths = 6.0 * np.exp(0.7 * sizes.standard_normal(fold.size))
+    leaving = np.tan(np.radians(5 + 45 * slant**2)) * np.where(away < 0.5, -1, 1)
+    owner, t = _spaced(lengths, px_per_mm)
+    along = t * lengths[owner]
+    noise = partial(wander_each, owner, along, lengths)
+    across = (lengths * leaving)[owner] * (t - 0.55 * t**2) * 0.6
+    across += 0.16 * noise(1.5, noises, octaves=5, persistence=0.6) * np.minimum(6 * t, 1)
     taper = np.minimum(1, 2.2 * (1 - t)) ** 0.7
-    radius = (
-        0.5
-        * px_per_mm
-        * width_mm
-        * rng.uniform(0.2, 0.6)
-        * taper
-        * np.exp(0.5 * wander(t * length, 1.5, rng))
-    )
-    pressure = np.clip(0.8 + 0.6 * wander(t * length, 2.0, rng), 0, 1) * taper
-    return _dots(fold, start + back * t * length, across, radius, pressure, px_per_mm)
+    radius = (0.5 * widths[fold] * (0.2 + 0.4 * breadth))[owner] * taper * np.exp(0.5 * noise(1.5, noises))
+    pressure = np.clip(0.8 + 0.6 * noise(2.0, noises), 0, 1) * taper
+    along = start[owner] + np.where(back < 0.5, -1, 1)[owner] * along
+    return _dots(folds, fold[owner], owner, along, across, radius, pressure, px_per_mm)
 
 
 def _dots(
-    fold: Fold,
-    along: NDArray[np.float64],
-    across: NDArray[np.float64],
-    radius: NDArray[np.float64],
-    pressure: NDArray[np.float64],
+    folds: list[Fold],
+    fold: NDArray[np.intp],
+    line: NDArray[np.intp],
+    along: Values,
+    across: Values,
+    radius_mm: Values,
+    pressure: Values,
     px_per_mm: float,
 ) -> Dots:
-    cosine, sine = math.cos(fold.angle), math.sin(fold.angle)
-    x = (fold.x + along * cosine - across * sine) * px_per_mm - 0.5
-    y = (fold.y + along * sine + across * cosine) * px_per_mm - 0.5
-    step = np.hypot(np.gradient(x), np.gradient(y))
+    """Dots ``along`` and ``across`` their ``fold``, in the order of the ``line`` they form."""
+    if line.size == 0:
+        return Dots.join([])
+    cosine, sine = (np.array([turn(one.angle) for one in folds])[fold] for turn in (math.cos, math.sin))
+    x, y = (np.array(values)[fold] for values in zip(*((one.x, one.y) for one in folds), strict=True))
+    x = (x + along * cosine - across * sine) * px_per_mm - 0.5
+    y = (y + along * sine + across * cosine) * px_per_mm - 0.5
+    apart = np.hypot(np.diff(x), np.diff(y))
+    step = np.append(apart, apart[-1:])
+    ends = np.flatnonzero(np.diff(line))
+    # The last dot of a line is as far from the one before.
+    step[ends] = step[ends - 1]
+    radius = radius_mm * px_per_mm
     weight = pressure * line_weight(step, radius)
     return Dots(*(np.asarray(values, dtype=np.float32) for values in (x, y, radius, weight)))

@@ -15,6 +15,7 @@ from degradekit.fields import Field
 from degradekit.layers import covered
 from degradekit.ops import Bounds, op
 from degradekit.photo import Photo
+from degradekit.randomness import child
 from degradekit.specks import Spots
 
 #: Printed white where something kept light off the paper, and what dark matter on a print looks like (sRGB).
@@ -35,8 +36,13 @@ LINT_LENGTH = 0.27
 LINT_SPREAD = 0.72
 HAIR_SPREAD = 0.53
 WIDTH_SPREAD = 0.25
+#: Steps of the random walk that a hair's direction is.
+KNOTS = 24
 #: Hairs get thin over this many widths from each end.
 TAPER = 1.5
+
+
+Values = NDArray[np.float64]
 
 
 @op(masks=("dust",), neutral={"density_per_cm2": 0.0})
@@ -153,55 +159,62 @@ def hair(
     points = _points(photo, rng, density_per_cm2, 0.2, HAIR_PATCH_MM, 3e3 * length_mm)
     if len(points) == 0 or opacity == 0:
         return photo
-    strands: list[Dots] = []
-    lights = []
-    for point in points:
-        lint = rng.random() < lint_share
-        spread, scale = (LINT_SPREAD, LINT_LENGTH) if lint else (HAIR_SPREAD, 1.0)
-        length = length_mm * scale * math.exp(spread * rng.standard_normal())
-        # Variance of the heading grows with length, as of any random walk.
-        turn = curl_rad * math.sqrt(length / length_mm)
-        width = width_um * 1e-3 * math.exp(WIDTH_SPREAD * rng.standard_normal())
-        lights.append(bool(rng.random() < light_share))
-        strands.append(
-            _strand(point, length, width, turn, opacity * rng.uniform(0.6, 1), photo.px_per_mm, rng)
-        )
+    count = len(points)
+    choices, sizes, walks = (child(rng) for _ in range(3))
+    lint, light, weight = choices.random((3, count))
+    is_lint = lint < lint_share
+    longer, wider, thicker = sizes.standard_normal((3, count))
+    length = np.where(is_lint, LINT_LENGTH * np.exp(LINT_SPREAD * longer), np.exp(HAIR_SPREAD * longer))
+    # Variance of the heading grows with length, as of any random walk.
+    turn = curl_rad * np.sqrt(length)
+    width = width_um * 1e-3 * np.exp(WIDTH_SPREAD * wider) * np.abs(1 + 0.12 * thicker)
+    dots, owner = _strands(
+        points, length_mm * length, width, turn, opacity * (0.6 + 0.4 * weight), photo.px_per_mm, walks
+    )
     planes = []
-    for wanted in (True, False):
-        chosen = [strand for strand, light in zip(strands, lights, strict=True) if light == wanted]
+    for chosen in ((light < light_share)[owner], (light >= light_share)[owner]):
+        some = Dots(*(getattr(dots, name)[chosen] for name in Dots.__slots__))
         # Discs of one strand overlap; their sum may not pass the strand's own opacity.
-        planes.append(np.minimum(draw((photo.height, photo.width), Dots.join(chosen)), np.float32(opacity)))
+        plane = draw((photo.height, photo.width), some)
+        planes.append(np.minimum(plane, np.float32(opacity), out=plane))
     return _laid(photo, planes[0], planes[1], "hair")
 
 
-def _strand(
-    centre: NDArray[np.float64],
-    length: float,
-    width: float,
-    turn: float,
-    weight: float,
+def _strands(
+    centres: Values,
+    length: Values,
+    width: Values,
+    turn: Values,
+    weight: Values,
     px_per_mm: float,
     rng: Generator,
-) -> Dots:
-    """Dots along one hair; lengths in mm."""
-    # The walk has a fixed number of steps, so that its course does not depend on the resolution.
-    knots = 24
-    steps = rng.standard_normal(knots) * turn / math.sqrt(knots)
-    heading = rng.uniform(0, 2 * math.pi) + np.concatenate([[0.0], np.cumsum(steps)])
-    thickness = 1 + 0.12 * rng.standard_normal()
-    radius = width / 2 * px_per_mm * abs(thickness)
-    spacing = max(0.5, 0.5 * radius)
-    count = max(3, math.ceil(length * px_per_mm / spacing))
-    along = np.linspace(0, 1, count)
-    bearing = np.interp(along, np.linspace(0, 1, knots + 1), heading)
-    x, y = (np.cumsum(part) * length / count for part in (np.cos(bearing), np.sin(bearing)))
-    ends = np.clip(np.minimum(along, 1 - along) * length / (TAPER * width), 0, 1)
-    radii = radius * (0.4 + 0.6 * ends)
-    weights = weight * line_weight(length * px_per_mm / count, radii)
-    x, y = (
-        (values - values.mean() + at) * px_per_mm - 0.5 for values, at in ((x, centre[0]), (y, centre[1]))
-    )
-    return Dots(*(np.asarray(values, dtype=np.float32) for values in (x, y, radii, weights)))
+) -> tuple[Dots, NDArray[np.intp]]:
+    """Dots along hairs, and which hair each is of; lengths in mm."""
+    # The walks have a fixed number of steps, so that their course does not depend on the resolution.
+    heading = np.zeros((len(length), KNOTS + 1))
+    heading[:, 0] = rng.uniform(0, 2 * math.pi, len(length))
+    heading[:, 1:] = rng.standard_normal((len(length), KNOTS)) * turn[:, None] / math.sqrt(KNOTS)
+    np.cumsum(heading, axis=1, out=heading)
+    radius = width / 2 * px_per_mm
+    counts = np.maximum(3, np.ceil(length * px_per_mm / np.maximum(0.5, 0.5 * radius))).astype(np.intp)
+    first = np.cumsum(counts) - counts
+    owner = np.repeat(np.arange(len(length)), counts)
+    part = (np.arange(owner.size) - first[owner]) / (counts - 1)[owner]
+    left = np.minimum((part * KNOTS).astype(np.intp), KNOTS - 1)
+    bearing = heading[owner, left]
+    bearing += (part * KNOTS - left) * (heading[owner, left + 1] - bearing)
+    step = length / counts
+    places = []
+    for way, centre in zip((np.cos(bearing), np.sin(bearing)), centres.T, strict=True):
+        at = np.cumsum(way) * step[owner]
+        # From the middle of each hair, which lies at its centre.
+        at += (centre - np.add.reduceat(at, first) / counts)[owner]
+        places.append(at * px_per_mm - 0.5)
+    ends = np.clip(np.minimum(part, 1 - part) * (length / (TAPER * width))[owner], 0, 1)
+    radii = radius[owner] * (0.4 + 0.6 * ends)
+    weights = weight[owner] * line_weight(step[owner] * px_per_mm, radii)
+    values = (*places, radii, weights)
+    return Dots(*(np.asarray(column, dtype=np.float32) for column in values)), owner
 
 
 def _points(
@@ -227,4 +240,7 @@ def _settled(
 def _laid(photo: Photo, light: Field, dark: Field, name: str) -> Photo:
     """Light matter under dark matter: the one was on the negative, the other is on the print."""
     image = covered(photo.editable(), (LIGHT, light), (DARK, dark))
-    return photo.marked(image, **{name: 1 - (1 - light) * (1 - dark)})
+    # 1 - (1 - light)(1 - dark), in the planes that are there.
+    light -= light * dark
+    light += dark
+    return photo.marked(image, **{name: light})

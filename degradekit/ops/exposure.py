@@ -56,7 +56,7 @@ def vignette(
     def shaded(image: Image, reached: Field) -> Image:
         light = to_linear(image)
         light *= spread(reached)
-        return to_srgb(light)
+        return to_srgb(light, out=image)
 
     return photo.with_valid(in_bands(shaded, photo.editable(), reached))
 

@@ -55,7 +55,7 @@ def fading(
     change = np.hstack([faded, stain[:, None]])
 
     def seen(image: Image) -> Image:
-        return from_density(mixed(to_density(image), change))
+        return from_density(mixed(to_density(image), change), out=image)
 
     return photo.with_valid(in_bands(seen, photo.editable()))
 
@@ -94,6 +94,6 @@ def yellowing(
     stain *= np.float32(blue_density)
 
     def seen(image: Image, stain: Field) -> Image:
-        return stained(image, stain, YELLOWED)
+        return stained(image, stain, YELLOWED, out=image)
 
     return photo.with_valid(in_bands(seen, photo.editable(), stain))

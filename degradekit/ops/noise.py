@@ -54,7 +54,7 @@ def sensor_noise(
         deviation += linear
         if row_noise_e:
             deviation += rows
-        return to_srgb(deviation)
+        return to_srgb(deviation, out=image)
 
     return photo.with_valid(in_bands(exposed, photo.editable(), noise, rows))
 

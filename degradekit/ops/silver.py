@@ -71,7 +71,7 @@ def silver_fading(
         lost *= density
         lost *= spread(fraction)
         density += mixed(lost, colloid)
-        return from_density(density)
+        return from_density(density, out=image)
 
     return photo.with_valid(in_bands(faded, photo.editable(), fraction))
 
@@ -114,5 +114,7 @@ def _from_border(photo: Photo, reach_mm: float, unevenness: float, rng: Generato
     reach_px = reach_mm * photo.px_per_mm
     distance = fields.border_distance((photo.height, photo.width))
     wander = fields.fractal_noise((photo.height, photo.width), 3 * reach_px, rng, octaves=3)
-    local = np.exp(np.float32(-0.6 * unevenness) * wander) / np.float32(reach_px)
-    return np.asarray(np.exp(-distance * local), dtype=np.float32)
+    local = fields.exp(np.float32(-0.6 * unevenness) * wander)
+    local *= np.float32(-1 / reach_px)
+    local *= distance
+    return fields.exp(local)

@@ -69,7 +69,7 @@ def monochrome(
     matrix = (1 - strength) * np.eye(3) + strength * np.array(EMULSIONS[emulsion])
 
     def exposed(image: Image) -> Image:
-        return to_srgb(mixed(to_linear(image), matrix))
+        return to_srgb(mixed(to_linear(image), matrix), out=image)
 
     return photo.with_valid(in_bands(exposed, photo.editable()))
 
@@ -98,7 +98,7 @@ def toning(
         density = to_density(image)
         index = np.clip(mixed(density, visual), 0, STEPS - 1).astype(np.int32)
         density *= np.take(factor, index, axis=0)
-        return from_density(density)
+        return from_density(density, out=image)
 
     return photo.with_valid(in_bands(toned, photo.editable()))
 
