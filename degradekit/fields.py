@@ -332,8 +332,15 @@ def exp(values: Field) -> Field:
 
 def smoothstep(values: Field, low: float, high: float) -> Field:
     """0 below ``low``, 1 above ``high``, a smooth cubic between."""
-    t = np.clip((values - np.float32(low)) / np.float32(max(high - low, 1e-6)), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
+    span = max(high - low, 1e-6)
+    t: Field = values * np.float32(1 / span)
+    t -= np.float32(low / span)
+    np.clip(t, 0, 1, out=t)
+    slowed = t * np.float32(-2)
+    slowed += 3
+    t *= t
+    t *= slowed
+    return t
 
 
 def gradient(field: Field) -> tuple[Field, Field]:

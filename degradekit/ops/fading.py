@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import cv2
 import numpy as np
 from numpy.random import Generator
 
@@ -64,6 +65,8 @@ def fading(
 YELLOWED = np.array([0.12, 0.38, 1.0], dtype=np.float32)
 #: How far the extra yellowing of the sheet's border reaches in.
 YELLOW_BORDER_MM = 14.0
+#: The fifth octave of larger clouds still varies over some pixels.
+SMOOTH_PX = 64.0
 
 
 @op(neutral={"blue_density": 0.0})
@@ -85,13 +88,19 @@ def yellowing(
     """
     if blue_density == 0:
         return photo
-    shape = (photo.height, photo.width)
-    stain = fields.exp(fields.border_distance(shape) * np.float32(-1 / (YELLOW_BORDER_MM * photo.px_per_mm)))
+    # Large clouds are smooth enough for pixels twice as large.
+    larger = 2 if blotch_mm * photo.px_per_mm > SMOOTH_PX else 1
+    shape, scale = (-(-photo.height // larger), -(-photo.width // larger)), photo.px_per_mm / larger
+    stain = fields.exp(fields.border_distance(shape) * np.float32(-1 / (YELLOW_BORDER_MM * scale)))
     stain *= np.float32(border)
     stain += 1
-    clouds = fields.fractal_noise(shape, blotch_mm * photo.px_per_mm, rng, persistence=0.45)
+    clouds = fields.fractal_noise(shape, blotch_mm * scale, rng, persistence=0.45)
     stain *= fields.exp(np.float32(0.6 * blotchiness) * clouds)
     stain *= np.float32(blue_density)
+    if larger > 1:
+        size = (larger * shape[1], larger * shape[0])
+        stain = np.asarray(cv2.resize(stain, size, interpolation=cv2.INTER_CUBIC), np.float32)
+        stain = stain[: photo.height, : photo.width]
 
     def seen(image: Image, stain: Field) -> Image:
         return stained(image, stain, YELLOWED, out=image)

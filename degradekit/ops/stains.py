@@ -77,7 +77,7 @@ def water_stains(
     shape, scale = (photo.height, photo.width), photo.px_per_mm
     # One fringe of fibres, one unevenness of the dirt and one waver of older lines serve every stain.
     fringe = fields.fractal_noise(shape, 3 * scale, rng, octaves=4, persistence=0.6)
-    uneven = np.exp(np.float32(0.25) * fields.fractal_noise(shape, 9 * scale, rng, persistence=0.6))
+    uneven = fields.exp(np.float32(0.25) * fields.fractal_noise(shape, 9 * scale, rng, persistence=0.6))
     waver = fields.fractal_noise(shape, 12 * scale, rng, octaves=3)
     line = np.zeros(shape, np.float32)
     wet = np.zeros(shape, np.float32)
@@ -164,8 +164,10 @@ def _tideline(depth: Field, px_per_mm: float, width_mm: float) -> Field:
     soft = max(SHARP_MM, 1 / px_per_mm)
     inwards = np.maximum(depth, 0) * np.float32(-1 / width_mm)
     # A thin crust right at the edge, and the broad brown fade behind it.
-    fade = np.float32(0.55) * np.exp(4 * inwards) + np.float32(0.45) * np.exp(inwards)
-    return np.asarray(fade * fields.smoothstep(depth, -soft, 0), dtype=np.float32)
+    fade = fields.exp(inwards)
+    fade *= np.float32(0.45) + np.float32(0.55) * fade**3
+    fade *= fields.smoothstep(depth, -soft, 0)
+    return fade
 
 
 def _lay(film: Field, wobble: Field, drop: Drop, scale: float) -> None:
