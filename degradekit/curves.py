@@ -54,7 +54,7 @@ def draw(shape: tuple[int, int], dots: Dots) -> Field:
     # With this many pixels around, no disc has to be clipped.
     margin = 2 * int(reaches[near].max()) + 1
     total = np.zeros((height + 2 * margin, width + 2 * margin), dtype=np.float32)
-    for reach in np.unique(reaches[near]):
+    for reach in np.flatnonzero(np.bincount(reaches[near])):
         chosen = np.flatnonzero(near & (reaches == reach))
         batch = max(1, BATCH // int(2 * reach + 1) ** 2)
         for start in range(0, len(chosen), batch):

@@ -156,6 +156,8 @@ def _cubic(away: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def sampled(grid: Field, x: Field, y: Field, how: int) -> Field:
     """``grid`` at (x, y), each (N,), interpolated as OpenCV calls ``how``, and mirrored at its sides."""
+    if x.size == 0:
+        return np.zeros(0, np.float32)
     # OpenCV wants a picture of places, with sides under 32768.
     length = min(x.size, SAMPLED_AT_ONCE)
     rows = -(-x.size // length)
@@ -266,7 +268,7 @@ def fractal_noise_at(
     For noise that is seen on little of a picture.
     """
     x, y = places
-    layers = [layer.at(shape, x, y) for layer in _octaves(cell_px, rng, octaves, persistence) if x.size]
+    layers = [layer.at(shape, x, y) for layer in _octaves(cell_px, rng, octaves, persistence)]
 
     def shifted(dx: float, dy: float) -> Field:
         total = np.zeros(x.size, dtype=np.float32)

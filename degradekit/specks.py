@@ -93,7 +93,7 @@ def cover(shape: tuple[int, int], spots: Spots) -> Field:
     # With this many pixels around, no spot has to be clipped.
     margin = 2 * int(reaches[near].max()) + 1
     total = np.zeros((shape[0] + 2 * margin, shape[1] + 2 * margin), dtype=np.float32)
-    for reach in np.unique(reaches[near]):
+    for reach in np.flatnonzero(np.bincount(reaches[near])):
         chosen = np.flatnonzero(near & (reaches == reach))
         batch = max(1, BATCH // int(2 * reach + 1) ** 2)
         for start in range(0, len(chosen), batch):

@@ -37,6 +37,9 @@ AROUND_MM = 1.5 * BAND_MM
 #: this far from the fold; they seldom break off farther away.
 FINE_PX_PER_MM = 10.0
 LOST_MM = 2.5
+#: Flakes reach at most so many widths of the bared paper, and grime is so wide (standard deviation).
+FARTHEST = 6.0
+GRIME_MM = 0.156
 #: A fold's pull on the picture fades over this much beyond its ends.
 WARP_ENDS_MM = 3.0
 
@@ -198,21 +201,15 @@ def _bared(
     left = at.astype(np.int64)
     at -= left
     bent, width, bare = (_between(values, left, at) for values in (profile.bend, profile.width, profile.bare))
-    # The noise lies along the fold, so that it is the same however its pixels fall.
-    fine = max(px_per_mm, FINE_PX_PER_MM)
-    unrolled = (math.ceil(2 * LOST_MM * fine), math.ceil((length + 2 * AROUND_MM) * fine))
-    right = (s + np.float32(AROUND_MM)) * np.float32(fine) - np.float32(0.5)
-    low = (d + np.float32(LOST_MM)) * np.float32(fine) - np.float32(0.5)
-    lumps, grains = child(rng), child(rng)
-    flakes, crumbs = (
-        fields.sampled(noise, right, low, cv2.INTER_LINEAR)
-        for noise in (
-            fields.fractal_noise(unrolled, FLAKE_MM * fine, lumps, octaves=5, persistence=0.7),
-            fields.smooth_noise(unrolled, 0.25 * fine, grains),
-        )
-    )
-    d = d - bent
-    away = np.abs(d)
+    away = np.abs(d - bent)
+    shade = d - bent
+    shade *= _bell(shade, SHADING_MM)
+    shade *= np.float32(shading * rng.choice((-1, 1)) * math.exp(0.5) / SHADING_MM)
+    # Nothing is lost farther away, however large the flakes are, and no grime gathers.
+    near = np.flatnonzero(away < FARTHEST * width + np.float32(GRIME_MM * 4 + 1 / px_per_mm))
+    places = s.take(near), d.take(near)
+    flakes, crumbs = _flaked(places, length, max(px_per_mm, FINE_PX_PER_MM), rng)
+    away, width, bare = away.take(near), width.take(near), bare.take(near)
     half = np.float32(0.5) * width * fields.exp(np.float32(0.42) * flakes)
     edge = (half - away) * np.float32(px_per_mm) + np.float32(0.5)
     # Under a pixel the ramps of both sides overlap, and hold (thick + 1/2)^2 where 2 thick is wanted.
@@ -224,14 +221,32 @@ def _bared(
     # Crumbs of emulsion stick to the paper.
     lost *= 1 - np.float32(0.3) * np.clip(crumbs, 0, 1.5)
     # Grime gathers in the groove and the lifted edges throw a fine shadow.
-    shade = _bell(away - half, 0.22 / math.sqrt(2)) * np.float32(-1.2 * shading) * (bare + np.float32(0.3))
-    turned = shading * rng.choice((-1, 1)) * math.exp(0.5) / SHADING_MM
-    shade += np.float32(turned) * d * _bell(d, SHADING_MM)
-    shade = np.maximum(shade, -1, out=shade)
+    shade[near] -= np.float32(1.2 * shading) * _bell(away - half, GRIME_MM) * (bare + np.float32(0.3))
+    np.maximum(shade, -1, out=shade)
     put(image, where, np.minimum(picked(image, where) * (1 + shade)[:, None], 1))
     taken = np.minimum(np.abs(shade), 1)
     shaded.reshape(-1)[where] += taken * (1 - shaded.reshape(-1)[where])
-    alpha.reshape(-1)[where] = np.maximum(alpha.reshape(-1)[where], lost)
+    at_fold = where.take(near)
+    alpha.reshape(-1)[at_fold] = np.maximum(alpha.reshape(-1)[at_fold], lost)
+
+
+def _flaked(places: tuple[Field, Field], length: float, fine: float, rng: Generator) -> tuple[Field, Field]:
+    """Noise of flakes and of crumbs at ``places`` (along, across) of a fold of that ``length``.
+
+    It lies along the fold, so that it is the same however its pixels fall; drawn at ``fine`` pixels per mm.
+    """
+    unrolled = (math.ceil(2 * LOST_MM * fine), math.ceil((length + 2 * AROUND_MM) * fine))
+    right, low = (
+        (place + np.float32(margin)) * np.float32(fine) - np.float32(0.5)
+        for place, margin in zip(places, (AROUND_MM, LOST_MM), strict=True)
+    )
+    lumps, grains = child(rng), child(rng)
+    noises = (
+        fields.fractal_noise(unrolled, FLAKE_MM * fine, lumps, octaves=5, persistence=0.7),
+        fields.smooth_noise(unrolled, 0.25 * fine, grains),
+    )
+    flakes, crumbs = (fields.sampled(noise, right, low, cv2.INTER_LINEAR) for noise in noises)
+    return flakes, crumbs
 
 
 def _bell(distance: Field, sd: float) -> Field:
