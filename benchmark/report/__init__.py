@@ -162,8 +162,9 @@ def write(store: Store, members: Sequence[Store] = ()) -> Report:
         written["seeds.csv"] = tables.seeds
     for name, table in written.items():
         atomicfiles.write_text(store.folder / "tables" / name, table(report))
+    folder = store.folder / "figures"
+    charts.detection(report, runs, folder)
     if report.scored:
-        folder = store.folder / "figures"
         figures.intervals(report, folder)
         if first.scored:
             figures.examples(first, runs[0], folder)
@@ -171,7 +172,6 @@ def write(store: Store, members: Sequence[Store] = ()) -> Report:
         charts.cost(report, runs, folder)
         charts.perception(report, folder)
         charts.damage(report, runs[0], folder)
-        charts.detection(report, runs, folder)
         headline = report.metrics[0]
         found = significance.ranks(report.values[headline.name], higher_is_better=headline.better == "higher")
         if found is not None:

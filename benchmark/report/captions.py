@@ -29,6 +29,8 @@ def caption(report: Report) -> list[str]:
     ]
     if not profile.as_published():
         lines.append(NOT_PUBLISHED)
+    if not report.scored:
+        return [*lines, "No method that restores has finished: a detector's curves are in figures/."]
     lines.append(
         f"Tested on {images} degraded images of {counts['test']} photographs that were not trained on; "
         f"recipe {report.data['recipe']['name']} ({report.data['recipe']['sha256'][:12]})."

@@ -45,11 +45,13 @@ def collect(store: Store) -> Results:
     """Read the results of a run.
 
     Raises:
-        DataError: no method has been scored or has failed yet, or a file is damaged.
+        DataError: no method has finished or failed yet, or a file is damaged.
     """
     seed = store.profile().method_seed
     names = [name for name in store.methods() if "score" in store.done(name) or store.failure(name)]
-    if not names:
+    # A detector restores nothing that could be scored; its curves are drawn of what it found.
+    detector = store.profile().detector
+    if not names and "restore" not in store.done(detector):
         raise DataError(f"{store.folder}: no method is finished yet; `benchmark run` goes on")
     failures = {
         name: f"{failure['stage']}: {failure['reason']}" for name in names if (failure := store.failure(name))

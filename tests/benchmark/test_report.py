@@ -13,7 +13,9 @@ from pictures import picture
 
 from benchmark import metrics, profile, report, scoring
 from benchmark.data import PairSet
+from benchmark.method import find
 from benchmark.report import captions, figures, tables
+from benchmark.run import Run
 from benchmark.store import Store
 from degradekit import atomicfiles, imagefiles
 from degradekit.errors import DataError
@@ -216,3 +218,14 @@ def test_values_that_do_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     fid = next(line for line in lines if line["metric"] == "fid")
     assert (fid["mean"], fid["note"]) == ("NA", "weights missing: benchmark weights fetch inception")
     assert result.photographs == tuple(f"photo{number}.png" for number in range(3))
+
+
+def test_a_detector_alone_has_curves(tmp_path: Path) -> None:
+    asked = profile.load(
+        "smoke", overrides=["data.recipe=torn-snapshot", "train.iterations=1", "train.every=1"]
+    )
+    Run(asked, [find("scratch_detector")], tmp_path / "run", True, 1).go()
+    folder = tmp_path / "run"
+    assert "curves are in figures" in (folder / "tables" / "summary.md").read_text()
+    assert (folder / "figures" / "detection.svg").is_file()
+    assert (folder / "report.html").is_file()
