@@ -10,6 +10,7 @@ from numpy.random import Generator
 
 from degradekit import fields
 from degradekit.fields import Field
+from degradekit.noisegrids import CUBIC_GAIN, hashed
 from degradekit.randomness import generator
 
 #: Standard deviation of ln(radius).
@@ -77,7 +78,7 @@ def _noise(shape: tuple[int, int], left: float, top: float, radius: float, rng: 
         right, low = (int(key) for key in rng.integers(2**32, size=2))
         if octave and cell * radius < 1:  # Finer than a pixel.
             continue
-        grid = fields.hashed(2 * half + 1, 2 * half + 1, (right, low))
+        grid = hashed(2 * half + 1, 2 * half + 1, (right, low))
         step = 1 / (cell * radius)
         matrix = np.array([[step, 0, left / cell + half], [0, step, top / cell + half]], dtype=np.float32)
         flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
@@ -86,4 +87,4 @@ def _noise(shape: tuple[int, int], left: float, top: float, radius: float, rng: 
             grid, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT
         )
         power += gain**2
-    return total / np.float32(fields.CUBIC_GAIN * math.sqrt(power))
+    return total / np.float32(CUBIC_GAIN * math.sqrt(power))

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from statistics import NormalDist
 from typing import TypeAlias
 
 import cv2
@@ -15,28 +12,15 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from degradekit.noisegrids import COARSE_PX, COARSER, Layer, quantiles
 from degradekit.tables import look_up
 
 Field: TypeAlias = NDArray[np.float32]
 
-#: Standard deviation of unit noise after cubic interpolation, averaged over the cell.
-CUBIC_GAIN = 0.867
-#: Noise whose grid points lie this far apart is drawn on pixels so many times larger, PAD more on each side.
-COARSE_PX = 10.0
-COARSER = 4
+#: Pixels drawn around what is then enlarged, on larger pixels.
 PAD = 2
-#: Pixels over which an average over a picture is taken.
-MANY = 240
-#: Steps of the normal distribution in noise: 2 to this power.
-QUANTILE_BITS = 12
-#: Shifts and factors of the integer hash.
-MIXING = ((np.uint32(16), np.uint32(0x7FEB352D)), (np.uint32(15), np.uint32(0x846CA68B)))
-#: Grid points hashed at a time: few enough for the processor's cache.
-HASHED_AT_ONCE = 1 << 14
 #: Windows of one plane of noise lie within this many pixels of each other.
 APART = 48
-#: Places at which a grid is read at a time.
-SAMPLED_AT_ONCE = 1 << 14
 #: Most that pixels are divided for fine drawing, and how many of those are drawn at a time.
 FINEST = 4
 FINE_PIXELS = 1 << 19
@@ -49,9 +33,9 @@ def smooth_noise(shape: tuple[int, int], cell_px: float, rng: Generator) -> Fiel
 
     A random grid, interpolated cubically; its phase is random, so no feature sits at the picture's corner.
     It takes the same numbers from ``rng`` whatever the shape, and with ``cell_px`` in proportion to the
-    resolution it is the same field at any resolution. Source: our choice.
+    resolution it is the same field at any resolution, to half a pixel. Source: our choice.
     """
-    return _summed(shape, [_Layer.drawn(max(cell_px, 1.0), 1.0, rng)], (0.0, 0.0))
+    return _summed(shape, [Layer.drawn(max(cell_px, 1.0), 1.0, rng)], (0.0, 0.0))
 
 
 def fractal_noise(
@@ -65,108 +49,15 @@ def fractal_noise(
     return _summed(shape, _octaves(cell_px, rng, octaves, persistence), (0.0, 0.0))
 
 
-def _octaves(cell_px: float, rng: Generator, octaves: int, persistence: float) -> list[_Layer]:
+def _octaves(cell_px: float, rng: Generator, octaves: int, persistence: float) -> list[Layer]:
     gains = persistence ** np.arange(octaves)
     gains /= np.sqrt((gains**2).sum())
     cells = [cell_px / 2**octave if octave else max(cell_px, 1.0) for octave in range(octaves)]
-    layers = [_Layer.drawn(cell, float(gain), rng) for cell, gain in zip(cells, gains, strict=True)]
+    layers = [Layer.drawn(cell, float(gain), rng) for cell, gain in zip(cells, gains, strict=True)]
     return [layer for layer in layers if layer.cell >= 1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """One octave of noise: distance of its grid points in pixels, standard deviation, and its random part.
-
-    ``phase`` (x, y) is how many pixels of the grid, enlarged from its side on, come before the picture.
-    """
-
-    cell: float
-    gain: float
-    phase: tuple[float, float]
-    keys: tuple[int, int]
-
-    @staticmethod
-    def drawn(cell: float, gain: float, rng: Generator) -> _Layer:
-        # The first pixel lies between grid points 1 and 4, so the cubic's four neighbours always exist.
-        across, down = (2.5 + rng.random(2)) * cell
-        if cell < COARSE_PX:
-            # So that it can be drawn by enlarging, which is five times as fast.
-            across, down = np.rint((across, down))
-        right, low = rng.integers(2**32, size=2)
-        return _Layer(cell, gain / _cubic_gain(cell), (float(across), float(down)), (int(right), int(low)))
-
-    def coarser(self) -> _Layer:
-        """The same noise on larger pixels."""
-        across, down = self.phase
-        return replace(self, cell=self.cell / COARSER, phase=(across / COARSER, down / COARSER))
-
-    def drawn_on(self, shape: tuple[int, int], start: tuple[float, float]) -> Field:
-        """The noise on pixels from ``start`` (x, y) on, which may lie a cell outside the picture."""
-        left, top = (phase + at for phase, at in zip(self.phase, start, strict=True))
-        grid = self._grid(shape)
-        if left.is_integer() and top.is_integer():
-            large = cv2.resize(grid, None, fx=self.cell, fy=self.cell, interpolation=cv2.INTER_CUBIC)
-            inner = slice(int(top), int(top) + shape[0]), slice(int(left), int(left) + shape[1])
-            return np.asarray(large[inner], dtype=np.float32)
-        step = 1 / self.cell
-        right, low = ((skipped + 0.5) * step - 0.5 for skipped in (left, top))
-        matrix = np.array([[step, 0, right], [0, step, low]], dtype=np.float64)
-        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-        field = cv2.warpAffine(grid, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
-        return np.asarray(field, dtype=np.float32)
-
-    def at(self, shape: tuple[int, int], x: Field, y: Field) -> Callable[[float, float], Field]:
-        """The noise at places (x, y) in pixels, each (N,), of a picture of that ``shape``, by a shift."""
-        step, grid = np.float32(1 / self.cell), self._grid(shape)
-        right, low = (np.float32((skipped + 0.5) / self.cell - 0.5) for skipped in self.phase)
-        column, row = x * step + right, y * step + low
-
-        def shifted(dx: float, dy: float) -> Field:
-            return sampled(grid, column + np.float32(dx) * step, row + np.float32(dy) * step, cv2.INTER_CUBIC)
-
-        return shifted
-
-    def _grid(self, shape: tuple[int, int]) -> Field:
-        """The grid points that pixels of that ``shape`` may need."""
-        rows, columns = (math.ceil(side / self.cell) + 7 for side in shape)
-        grid = hashed(rows, columns, self.keys)
-        grid *= np.float32(self.gain)
-        return grid
-
-
-@lru_cache(maxsize=64)
-def _cubic_gain(cell: float) -> float:
-    """Standard deviation of unit noise after cubic interpolation, averaged over the picture.
-
-    Fine grids may have a pixel on every point, or between points only.
-    """
-    if cell >= COARSE_PX:
-        return CUBIC_GAIN
-    part = ((np.arange(MANY) + 0.5) / cell - 0.5) % 1
-    weights = _cubic(np.stack([1 + part, part, 1 - part, 2 - part]))
-    return float((weights**2).sum(axis=0).mean())
-
-
-def _cubic(away: NDArray[np.float64]) -> NDArray[np.float64]:
-    """OpenCV's kernel of cubic interpolation at a distance ``away`` of 0 to 2 grid points."""
-    near = (1.25 * away - 2.25) * away**2 + 1
-    far = -0.75 * (((away - 5) * away + 8) * away - 4)
-    return np.where(away < 1, near, far)
-
-
-def sampled(grid: Field, x: Field, y: Field, how: int) -> Field:
-    """``grid`` at (x, y), each (N,), interpolated as OpenCV calls ``how``, and mirrored at its sides."""
-    if x.size == 0:
-        return np.zeros(0, np.float32)
-    # OpenCV wants a picture of places, with sides under 32768.
-    length = min(x.size, SAMPLED_AT_ONCE)
-    rows = -(-x.size // length)
-    right, low = (np.resize(values, (rows, length)) for values in (x, y))
-    found = cv2.remap(grid, right, low, how, borderMode=cv2.BORDER_REFLECT)
-    return np.asarray(found, dtype=np.float32).reshape(-1)[: x.size]
-
-
-def _summed(shape: tuple[int, int], layers: list[_Layer], start: tuple[float, float]) -> Field:
+def _summed(shape: tuple[int, int], layers: list[Layer], start: tuple[float, float]) -> Field:
     """The sum of ``layers``; what is coarse is drawn on coarser pixels and enlarged, which is faster."""
     coarse = [layer for layer in layers if layer.cell >= COARSE_PX and min(shape) >= COARSE_PX]
     fine = [layer.drawn_on(shape, start) for layer in layers if layer not in coarse]
@@ -182,43 +73,6 @@ def _summed(shape: tuple[int, int], layers: list[_Layer], start: tuple[float, fl
     for field in fine[2:]:
         total += field
     return total
-
-
-def hashed(rows: int, columns: int, keys: tuple[int, int]) -> Field:
-    """Normal variates (rows, columns), each a function of its own row and column and of ``keys`` alone.
-
-    So a grid with more points holds the smaller one, whatever way rounding made them differ.
-    """
-    sides = np.concatenate([np.arange(count, dtype=np.uint32) for count in (rows, columns)])
-    sides[:rows] += np.uint32(keys[0])
-    sides[rows:] += np.uint32(keys[1])
-    down, across = _mixed(sides)[:rows], sides[rows:]
-    grid = np.empty((rows, columns), np.float32)
-    band = max(1, HASHED_AT_ONCE // columns)
-    for start in range(0, rows, band):
-        number = _mixed(down[start : start + band, None] ^ across[None]) >> np.uint32(32 - QUANTILE_BITS)
-        np.take(_quantiles(QUANTILE_BITS), number, out=grid[start : start + band])
-    return grid
-
-
-def _mixed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Integer hash, in place (lowbias32, C. Wellons, public domain)."""
-    shifted = np.empty_like(values)
-    for shift, factor in MIXING:
-        np.right_shift(values, shift, out=shifted)
-        values ^= shifted
-        values *= factor
-    np.right_shift(values, MIXING[0][0], out=shifted)
-    values ^= shifted
-    return values
-
-
-@lru_cache(maxsize=2)
-def _quantiles(bits: int) -> Field:
-    """The normal distribution as 2 to the power ``bits`` equally likely values, of unit variance."""
-    normal, count = NormalDist(), 2**bits
-    values = np.array([normal.inv_cdf((number + 0.5) / count) for number in range(count)])
-    return np.asarray(values / values.std(), dtype=np.float32)
 
 
 def displacement(
@@ -249,7 +103,7 @@ def displacement_at(
     cell = max(correlation_px, 2.0)
     limit = NO_FOLD * cell
     dx, dy = (
-        np.clip(_Layer.drawn(cell, rms_px, rng).at(shape, *places)(0, 0), -limit, limit) for _ in range(2)
+        np.clip(Layer.drawn(cell, rms_px, rng).at(shape, *places)(0, 0), -limit, limit) for _ in range(2)
     )
     return dx, dy
 
@@ -287,7 +141,7 @@ def white_noise(shape: tuple[int, int], rng: Generator) -> Field:
     count = shape[0] * shape[1]
     words = rng.integers(2**64, size=-(-count // 4), dtype=np.uint64).astype("<u8", copy=False)
     noise = np.empty(shape, np.float32)
-    look_up(_quantiles(16), words.view("<u2")[:count].reshape(shape), noise)
+    look_up(quantiles(16), words.view("<u2")[:count].reshape(shape), noise)
     return noise
 
 

@@ -18,6 +18,7 @@ from degradekit.curves import Dots, draw, line_weight, wander_each
 from degradekit.fields import Field
 from degradekit.folds import Fold, corners, lines
 from degradekit.layers import covered
+from degradekit.noisegrids import sampled
 from degradekit.ops import Bounds, op
 from degradekit.papersheet import WHITE, YELLOWING
 from degradekit.photo import Photo, picked, put
@@ -40,6 +41,8 @@ LOST_MM = 2.5
 #: Flakes reach at most so many widths of the bared paper, and grime is so wide (standard deviation).
 FARTHEST = 6.0
 GRIME_MM = 0.156
+#: Folds of one print have flakes from places within this length of noise.
+STRETCH_MM = 40.0
 #: A fold's pull on the picture fades over this much beyond its ends.
 WARP_ENDS_MM = 3.0
 
@@ -85,8 +88,9 @@ def creases(
     image = photo.editable()
     alpha, shaded = (np.zeros(shape, np.float32) for _ in range(2))
     profiles = _profiles(folds, widths, loss, courses)
-    for fold, band, profile in zip(folds, bands, profiles, strict=True):
-        _bared((image, alpha, shaded), scale, fold.length, band, profile, shading, child(noises))
+    flakes = _Flakes.drawn(max(fold.length for fold in folds), max(scale, FINE_PX_PER_MM), child(noises))
+    for band, profile in zip(bands, profiles, strict=True):
+        _bared((image, alpha, shaded), scale, band, profile, flakes, shading, child(noises))
     counts = branches.poisson([branching * fold.length / BRANCH_MM for fold in folds])
     cracks = Dots.join(
         [
@@ -121,6 +125,38 @@ class _Profile:
     bend: Field
     width: Field
     bare: Field
+
+
+@dataclass(frozen=True, slots=True)
+class _Flakes:
+    """Noise of flakes and of crumbs, at ``fine`` pixels per mm along folds and across them.
+
+    It lies along the fold, so that it is the same however its pixels fall. Every fold has another stretch of
+    it, this way up or that, as drawing it is most of the work.
+    """
+
+    lumps: Field
+    crumbs: Field
+    fine: float
+
+    @staticmethod
+    def drawn(longest: float, fine: float, rng: Generator) -> _Flakes:
+        """For folds up to the ``longest``, in mm."""
+        unrolled = (math.ceil(2 * LOST_MM * fine), math.ceil((longest + 2 * AROUND_MM + STRETCH_MM) * fine))
+        lumps, grains = child(rng), child(rng)
+        return _Flakes(
+            fields.fractal_noise(unrolled, FLAKE_MM * fine, lumps, octaves=5, persistence=0.7),
+            fields.smooth_noise(unrolled, 0.25 * fine, grains),
+            fine,
+        )
+
+    def at(self, s: Field, d: Field, rng: Generator) -> tuple[Field, Field]:
+        """Both at places along and across one fold."""
+        start, side = AROUND_MM + rng.uniform(0, STRETCH_MM), rng.choice((-1, 1))
+        right = s * np.float32(self.fine) + np.float32(start * self.fine - 0.5)
+        low = d * np.float32(side * self.fine) + np.float32(LOST_MM * self.fine - 0.5)
+        lumps, crumbs = (sampled(noise, right, low, cv2.INTER_LINEAR) for noise in (self.lumps, self.crumbs))
+        return lumps, crumbs
 
 
 def _near(fold: Fold, shape: tuple[int, int], px_per_mm: float) -> _Band:
@@ -182,13 +218,13 @@ def _profiles(folds: list[Fold], widths: Values, loss: float, rng: Generator) ->
 def _bared(
     planes: tuple[Field, Field, Field],
     px_per_mm: float,
-    length: float,
     band: _Band,
     profile: _Profile,
+    flakes: _Flakes,
     shading: float,
     rng: Generator,
 ) -> None:
-    """Shade the picture along a fold of that ``length``, add its bared paper and its shading to two planes.
+    """Shade the picture along a fold, add its bared paper and its shading to two planes.
 
     Distances are in mm along and across the fold.
     """
@@ -207,16 +243,15 @@ def _bared(
     shade *= np.float32(shading * rng.choice((-1, 1)) * math.exp(0.5) / SHADING_MM)
     # Nothing is lost farther away, however large the flakes are, and no grime gathers.
     near = np.flatnonzero(away < FARTHEST * width + np.float32(GRIME_MM * 4 + 1 / px_per_mm))
-    places = s.take(near), d.take(near)
-    flakes, crumbs = _flaked(places, length, max(px_per_mm, FINE_PX_PER_MM), rng)
+    lumps, crumbs = flakes.at(s.take(near), d.take(near), rng)
     away, width, bare = away.take(near), width.take(near), bare.take(near)
-    half = np.float32(0.5) * width * fields.exp(np.float32(0.42) * flakes)
+    half = np.float32(0.5) * width * fields.exp(np.float32(0.42) * lumps)
     edge = (half - away) * np.float32(px_per_mm) + np.float32(0.5)
     # Under a pixel the ramps of both sides overlap, and hold (thick + 1/2)^2 where 2 thick is wanted.
     thin = np.minimum(half * np.float32(px_per_mm), np.float32(0.5))
     lost = np.clip(edge, 0, 1) * (2 * thin / np.square(thin + np.float32(0.5)))
     # Chips beside the fold: the fewer, the farther.
-    chips = fields.smoothstep(flakes - away / (np.float32(1.6) * width + np.float32(1e-3)), 0.95, 1.35)
+    chips = fields.smoothstep(lumps - away / (np.float32(1.6) * width + np.float32(1e-3)), 0.95, 1.35)
     lost = np.maximum(lost, chips * bare)
     # Crumbs of emulsion stick to the paper.
     lost *= 1 - np.float32(0.3) * np.clip(crumbs, 0, 1.5)
@@ -228,25 +263,6 @@ def _bared(
     shaded.reshape(-1)[where] += taken * (1 - shaded.reshape(-1)[where])
     at_fold = where.take(near)
     alpha.reshape(-1)[at_fold] = np.maximum(alpha.reshape(-1)[at_fold], lost)
-
-
-def _flaked(places: tuple[Field, Field], length: float, fine: float, rng: Generator) -> tuple[Field, Field]:
-    """Noise of flakes and of crumbs at ``places`` (along, across) of a fold of that ``length``.
-
-    It lies along the fold, so that it is the same however its pixels fall; drawn at ``fine`` pixels per mm.
-    """
-    unrolled = (math.ceil(2 * LOST_MM * fine), math.ceil((length + 2 * AROUND_MM) * fine))
-    right, low = (
-        (place + np.float32(margin)) * np.float32(fine) - np.float32(0.5)
-        for place, margin in zip(places, (AROUND_MM, LOST_MM), strict=True)
-    )
-    lumps, grains = child(rng), child(rng)
-    noises = (
-        fields.fractal_noise(unrolled, FLAKE_MM * fine, lumps, octaves=5, persistence=0.7),
-        fields.smooth_noise(unrolled, 0.25 * fine, grains),
-    )
-    flakes, crumbs = (fields.sampled(noise, right, low, cv2.INTER_LINEAR) for noise in noises)
-    return flakes, crumbs
 
 
 def _bell(distance: Field, sd: float) -> Field:
