@@ -173,11 +173,14 @@ def _dask(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, int]]
         except (OSError, TimeoutError, ValueError) as error:
             raise OptionError(f"no Dask scheduler answers at {scheduler} ({error})") from error
         with client:
-            threads = sum(client.nthreads().values())
-            if threads == 0:
+            try:
+                # Workers started a moment ago may still be joining.
+                client.wait_for_workers(1, timeout=PATIENCE_S)
+            except TimeoutError:
                 raise OptionError(
                     f"the Dask scheduler at {scheduler} has no workers; start one: dask worker {scheduler}"
-                )
+                ) from None
+            threads = sum(client.nthreads().values())
             executor = client.get_executor(pure=False, retries=1)
             try:
                 yield executor, threads

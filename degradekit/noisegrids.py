@@ -102,6 +102,8 @@ def _cubic_gain(cell: float) -> float:
     """
     if cell >= COARSE_PX:
         return CUBIC_GAIN
+    if cell < 1:
+        return 1.0  # Finer than a pixel: never drawn.
     part = ((np.arange(MANY) + 0.5) / cell - 0.5) % 1
     weights = _cubic(np.stack([1 + part, part, 1 - part, 2 - part]))
     return float((weights**2).sum(axis=0).mean())

@@ -76,3 +76,8 @@ def test_displacement_at_places_is_the_field_there() -> None:
 def test_noise_at_no_place() -> None:
     nothing = np.zeros(0, np.float32)
     assert fields.fractal_noise_at(SHAPE, (nothing, nothing), 8.0, generator(1))(0, 0).size == 0
+
+
+def test_noise_of_no_size_at_all() -> None:
+    noise = fields.fractal_noise((8, 8), 1e-307, generator(0), octaves=6)
+    assert np.isfinite(noise).all()
