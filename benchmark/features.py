@@ -12,11 +12,10 @@ import warnings
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
-from torch.library import Library
+from torch import Tensor, library, nn
 
 from benchmark import catalog
 from benchmark.catalog import missing, present
@@ -32,9 +31,6 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 Trunk = Literal["alex", "vgg", "squeeze"]
 LPIPS_WEIGHTS: Mapping[Trunk, str] = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}
-
-# Operators declared by ``torchvision`` below live as long as this does.
-_declared: list[Any] = []
 
 
 class Vgg19(nn.Module):
@@ -133,13 +129,12 @@ def torchvision() -> None:
             raise
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
             del sys.modules[name]
-        operators = Library("torchvision", "FRAGMENT")
-        operators.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        operators.define(
-            "qnms(Tensor dets, Tensor scores, float iou_threshold, float dets_scale, int dets_zero_point, "
-            "float scores_scale, int scores_zero_point) -> Tensor"
+        library.define("torchvision::nms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define(
+            "torchvision::qnms",
+            "(Tensor dets, Tensor scores, float iou_threshold, float dets_scale, int dets_zero_point, "
+            "float scores_scale, int scores_zero_point) -> Tensor",
         )
-        _declared.append(operators)
         importlib.import_module("torchvision")
 
 
