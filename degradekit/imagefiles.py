@@ -58,13 +58,13 @@ class Bitmap:
         return as_float(self.rgb)
 
 
-def read(path: Path) -> Bitmap:
+def read(path: str | Path) -> Bitmap:
     """Decode an image file.
 
     Raises:
         DataError: the file is missing, empty, truncated, corrupt or no image we can read.
     """
-    return decode(read_bytes(path), str(path))
+    return decode(read_bytes(Path(path)), str(path))
 
 
 def read_bytes(path: Path) -> bytes:

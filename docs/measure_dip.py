@@ -84,8 +84,8 @@ def main(
 
     try:
         dip.fit(method.networks["prior"], noisy, None, method.task, iterations, watch)
-    except _TimeIsUpError:
-        click.echo(f"stopped after {minutes:g} minutes")
+    except (_TimeIsUpError, KeyboardInterrupt):
+        click.echo(f"stopped after {(time.monotonic() - start) / 60:.0f} minutes")
     done, seconds, _, mean_db = curve[-1]
     click.echo(
         f"{done} iterations, {seconds / done:.3f} s each on {threads} threads: "

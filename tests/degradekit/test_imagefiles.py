@@ -102,6 +102,8 @@ def test_not_an_image(data: bytes) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.png: No such file"):
         imagefiles.read(tmp_path / "gone.png")
+    with pytest.raises(DataError, match=r"gone\.png: No such file"):
+        imagefiles.read(str(tmp_path / "gone.png"))
 
 
 @pytest.mark.parametrize("bits", [8, 16])
