@@ -39,6 +39,8 @@ TEXTURE_FOLDERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 #: How far ``severity`` may scale a recipe.
 MOST_SEVERE = 20.0
+#: The safe loader, in C where PyYAML has it: eight times as fast, which a command's start shows.
+LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ def load(name_or_path: str) -> Recipe:
     if path.suffix not in (".yaml", ".yml") and not path.is_file():
         raise RecipeError(unknown("recipe", name_or_path, known))
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
     except OSError as error:
         raise RecipeError(f"{path}: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -229,7 +229,10 @@ def _rate(found: tuple[sources.Source, ...], out: Path, workers: int) -> float:
 
 
 def memory(files: list[bytes]) -> dict[int, tuple[float, float]]:
-    """Pairs -> MB at most in the parent and in its largest worker, each in a fresh program."""
+    """Pairs -> MB at most in the parent and in its largest worker, each in a fresh program.
+
+    The parent's own is VmHWM (Linux): ``ru_maxrss`` would count what this program held when it forked.
+    """
     code = (
         "import sys, resource\nfrom pathlib import Path\nfrom degradekit import recipe, sources\n"
         "from degradekit.synth import Plan, synthesize\n"
@@ -237,8 +240,8 @@ def memory(files: list[bytes]) -> dict[int, tuple[float, float]]:
         "    plan = Plan(tuple(sources.find([sys.argv[1]])), recipe.load('old-photo'), Path(sys.argv[2]),\n"
         "                int(sys.argv[3]), 64, layout='webdataset')\n"
         "    synthesize(plan, workers=2)\n"
-        "    print(*(resource.getrusage(who).ru_maxrss for who in\n"
-        "            (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))\n"
+        "    own = Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]\n"
+        "    print(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
     )
     peaks = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -261,18 +264,20 @@ def start_up() -> dict[str, float]:
         out = f"{folder}/out"
         program = [sys.executable, "-m", "degradekit"]
         synth = [*program, "synth", "dead-leaves:1", "--size", "32", "--out", out, "--workers", "1"]
-        subprocess.run(synth, capture_output=True, check=True)
         commands = {
             "`degradekit --help`": [*program, "--help"],
             "`degradekit recipes list`": [*program, "recipes", "list"],
             "`degradekit synth` with nothing left to make": synth,
         }
+        # With compiled modules kept, as they are on anybody's machine.
+        settings = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         spent: dict[str, list[float]] = {name: [] for name in commands}
-        for _ in range(7):
+        for turn in range(8):
             for name, command in commands.items():
                 start = time.perf_counter()
-                subprocess.run(command, capture_output=True, check=True)
-                spent[name].append(time.perf_counter() - start)
+                subprocess.run(command, capture_output=True, check=True, env=settings)
+                if turn:
+                    spent[name].append(time.perf_counter() - start)
     return {name: float(np.median(values)) for name, values in spent.items()}
 
 
