@@ -7,6 +7,7 @@ docs/gallery.md, from the same code that degrades photographs.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -30,6 +31,10 @@ SHOWN = ("astronaut", "chelsea", "coffee")
 RECIPE_PX = 440
 #: The photograph is taken for a print 15 cm long.
 LONG_SIDE_MM = 150
+#: Ops of black-and-white prints are shown on one.
+BLACK_AND_WHITE = ("silver_fading", "silver_mirroring", "toning")
+#: What no print at this size shows is shown on a part of the film as long as this, scanned as it is.
+FILM_MM, ON_FILM = 4, {"negative_grain": {"enlargement": 1.0}}
 
 
 def photograph(path: str | None = None) -> Photo:
@@ -50,7 +55,8 @@ def drawable() -> list[Op]:
 
 def strip(op: Op, photo: Photo) -> NDArray[np.uint8]:
     """Three strengths side by side; below, where each hid the picture (if the op can); uint8 RGB."""
-    values = {name: parameter.default for name, parameter in op.parameters.items()}
+    values = {name: parameter.default for name, parameter in op.parameters.items()} | ON_FILM.get(op.name, {})
+    photo = _subject(op, photo)
     pictures, maps = [], []
     for severity in (LOW, 1.0, _high(op)):
         result = op(photo, stream(1, op.name), **op.scaled(values, severity))
@@ -65,6 +71,13 @@ def strip(op: Op, photo: Photo) -> NDArray[np.uint8]:
         for row in ([pictures, maps] if op.masks else [pictures])
     ]
     return np.vstack(rows)
+
+
+def _subject(op: Op, photo: Photo) -> Photo:
+    """The photograph as the kind of picture that ``op`` is about."""
+    if op.name in BLACK_AND_WHITE:
+        return find("monochrome")(photo, stream(1, "monochrome"))
+    return replace(photo, px_per_mm=photo.width / FILM_MM) if op.name in ON_FILM else photo
 
 
 def _high(op: Op) -> float:
@@ -113,6 +126,7 @@ def page() -> str:
         "## Ops",
         "",
         "At low (a third), mid (default) and high (up to three times) strength; below, the mask in colour.",
+        f"`negative_grain` is shown on {FILM_MM} mm of film instead of a print; ops of silver prints on one.",
         "",
     ]
     for op in drawable():
