@@ -71,11 +71,14 @@ class Step:
         """Nothing, or this step with values drawn and strengths scaled."""
         if not self.chance.happens(seed, names):
             return []
-        return self.drawn(
-            seed_of(seed, *names, self.name, "apply"),
-            severity,
-            lambda parameter, values: values.sample(stream(seed, *names, self.name, parameter)),
-        )
+
+        def sampled(parameter: str, values: Distribution) -> Scalar:
+            # Most values are constant; a stream for each would be half of the time drawing takes.
+            if isinstance(values, Constant):
+                return values.value
+            return values.sample(stream(seed, *names, self.name, parameter))
+
+        return self.drawn(seed_of(seed, *names, self.name, "apply"), severity, sampled)
 
     def drawn(
         self, seed: int, severity: float, value: Callable[[str, Distribution], Scalar]
