@@ -7,6 +7,7 @@ installed.
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import subprocess
@@ -20,6 +21,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from degradekit import __version__, executors, imagefiles, manifest, pairs, recipe, sources
 from degradekit.coding import Coding
@@ -73,9 +75,9 @@ def encode(pair: pairs.Pair) -> None:
 class Codecs:
     """The floor: decode the same input, encode the same outputs, nothing between."""
 
-    def __init__(self, name: str, plain: bool) -> None:
-        """Of the recipe called ``name``. ``plain``: OpenCV's own defaults for PNG instead of our codes."""
-        self.recipe, self.plain = recipe.load(name), plain
+    def __init__(self, name: str, again: Callable[[bytes, pairs.Pair], None]) -> None:
+        """Of the recipe called ``name``. ``again`` decodes the input and encodes the outputs."""
+        self.recipe, self.again = recipe.load(name), again
         self.finished: dict[int, pairs.Pair] = {}
 
     def prepare(self, data: bytes, number: int) -> None:
@@ -84,17 +86,31 @@ class Codecs:
 
     def __call__(self, data: bytes, number: int) -> None:
         """Decode and encode."""
-        pair = self.finished.pop(number)
-        if not self.plain:
-            imagefiles.decode(data, "x")
-            encode(pair)
-            return
-        blue_first = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        assert blue_first is not None
-        full = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
-        cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, QUALITY, *full])
-        for mask in pair.masks.values():
-            cv2.imencode(".png", mask)
+        self.again(data, self.finished.pop(number))
+
+
+def by_us(data: bytes, pair: pairs.Pair) -> None:
+    """As the program does it."""
+    imagefiles.decode(data, "x")
+    encode(pair)
+
+
+def by_opencv(data: bytes, pair: pairs.Pair) -> None:
+    """OpenCV with its own defaults for PNG."""
+    blue_first = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert blue_first is not None
+    full = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
+    cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, QUALITY, *full])
+    for mask in pair.masks.values():
+        cv2.imencode(".png", mask)
+
+
+def by_pillow(data: bytes, pair: pairs.Pair) -> None:
+    """Pillow with its own defaults for PNG."""
+    Image.open(io.BytesIO(data)).load()
+    Image.fromarray(np.asarray(pair.degraded.rgb)).save(io.BytesIO(), "jpeg", quality=QUALITY, subsampling=0)
+    for mask in pair.masks.values():
+        Image.fromarray(np.asarray(mask)).save(io.BytesIO(), "png")
 
 
 def albumentations_short() -> Any:
@@ -163,8 +179,9 @@ def side_by_side(files: list[bytes]) -> dict[str, list[float]]:
     """Milliseconds of every chain on every photograph, chains taking turns."""
     augraphy = augraphy_default()
     chains: dict[str, Chain] = {
-        "decode and encode alone": Codecs("old-photo", plain=False),
-        "the same, OpenCV's defaults": Codecs("old-photo", plain=True),
+        "decode and encode alone": Codecs("old-photo", by_us),
+        "the same by OpenCV's defaults": Codecs("old-photo", by_opencv),
+        "the same by Pillow's defaults": Codecs("old-photo", by_pillow),
         **{f"degradekit {name}": ours(name) for name in RECIPES},
         "albumentations, short chain": theirs(albumentations_short()),
         "albumentations, step by step": theirs(albumentations_steps()),
