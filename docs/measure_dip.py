@@ -66,19 +66,25 @@ def main(
     method = dip.DeepImagePrior(Setting(width=width), dip.DENOISING)
     start = time.monotonic()
     curve: list[tuple[int, float, float, float]] = []
-    last = noisy
+
+    def write(mean: Tensor) -> None:
+        if table:
+            write_table(table, curve, before_db)
+        if figure:
+            draw(figure, curve, before_db, f"{photograph.name}, {crop}x{crop}, sigma {sigma:g}")
+        if pictures:
+            side_by_side = torch.cat([clean, noisy, mean], dim=3)[0].permute(1, 2, 0).numpy()
+            pictures.write_bytes(imagefiles.encode_png(imagefiles.quantise(side_by_side)))
 
     def watch(iteration: int, newest: Tensor, mean: Tensor) -> None:
-        nonlocal last
         seconds = time.monotonic() - start
         over = seconds > 60 * minutes
         if iteration % every == 0 or iteration == iterations or over:
             line = (iteration, seconds, psnr_db(newest, clean), psnr_db(mean, clean))
             curve.append(line)
-            last = mean.clone()
             click.echo(f"{iteration:5d}  {seconds:7.1f} s  output {line[2]:.2f} dB  mean {line[3]:.2f} dB")
-            if table:
-                write_table(table, curve, before_db)
+            # Hours of work: whatever ends it, what was seen is there.
+            write(mean)
         if over:
             raise _TimeIsUpError
 
@@ -91,11 +97,6 @@ def main(
         f"{done} iterations, {seconds / done:.3f} s each on {threads} threads: "
         f"{mean_db:.2f} dB, {mean_db - before_db:+.2f} dB over the noisy image"
     )
-    if figure:
-        draw(figure, curve, before_db, f"{photograph.name}, {crop}x{crop}, sigma {sigma:g}")
-    if pictures:
-        side_by_side = torch.cat([clean, noisy, last], dim=3)[0].permute(1, 2, 0).numpy()
-        pictures.write_bytes(imagefiles.encode_png(imagefiles.quantise(side_by_side)))
 
 
 def middle(photograph: Path, crop: int):  # type: ignore[no-untyped-def]
