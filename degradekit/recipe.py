@@ -73,7 +73,7 @@ class Step:
             return []
 
         def sampled(parameter: str, values: Distribution) -> Scalar:
-            # Most values are constant; a stream for each would be half of the time drawing takes.
+            # A stream takes longer to open than all else here, and constants need none.
             if isinstance(values, Constant):
                 return values.value
             return values.sample(stream(seed, *names, self.name, parameter))
