@@ -71,20 +71,21 @@ class Step:
         """Nothing, or this step with values drawn and strengths scaled."""
         if not self.chance.happens(seed, names):
             return []
-
-        def sampled(parameter: str, values: Distribution) -> Scalar:
-            # A stream takes longer to open than all else here, and constants need none.
-            if isinstance(values, Constant):
-                return values.value
-            return values.sample(stream(seed, *names, self.name, parameter))
-
-        return self.drawn(seed_of(seed, *names, self.name, "apply"), severity, sampled)
+        return self.drawn(
+            seed_of(seed, *names, self.name, "apply"),
+            severity,
+            lambda parameter, values: values.sample(stream(seed, *names, self.name, parameter)),
+        )
 
     def drawn(
         self, seed: int, severity: float, value: Callable[[str, Distribution], Scalar]
     ) -> list[DrawnStep]:
         """This step with the sub-seed ``seed`` and what ``value`` picks from each distribution."""
-        values = {parameter: value(parameter, values) for parameter, values in self.values.items()}
+        # Constants need no random stream, which takes longer to open than all else here.
+        values = {
+            parameter: values.value if isinstance(values, Constant) else value(parameter, values)
+            for parameter, values in self.values.items()
+        }
         scaled = values if severity == 1 else self.op.scaled(values, severity)
         return [DrawnStep(self.op.name, seed, scaled)]
 
