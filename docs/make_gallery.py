@@ -126,7 +126,7 @@ def page() -> str:
         "## Ops",
         "",
         "At low (a third), mid (default) and high (up to three times) strength; below, the mask in colour.",
-        f"`negative_grain` is shown on {FILM_MM} mm of film, not on a print; ops of silver on black and white.",
+        f"`negative_grain` is shown on {FILM_MM} mm of film, ops of silver on black and white.",
         "",
     ]
     for op in drawable():
