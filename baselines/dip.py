@@ -25,13 +25,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call, vmap
 
 from benchmark.data import pad_to_multiple
 from benchmark.method import Declaration, Setting
@@ -43,6 +44,11 @@ INPUT_RANGE = 0.1
 DECAY = 0.99
 #: A fall of the PSNR to the degraded image (dB) between two iterations that is taken back.
 FALL_DB = 5.0
+#: Memory of one image of several as measured (docs/dip.md), of each pixel: by channels, and by those across.
+BYTES_PER_CHANNEL = 110
+BYTES_PER_SKIP = 50
+#: Weights, gradients, two moments, the weights to go back to, and all of them side by side.
+BYTES_PER_WEIGHT = 24
 #: Mask values from here on, and the next pixel in every direction, are left out of the loss.
 LOST = 0.5
 
@@ -170,8 +176,53 @@ class SkipNet(nn.Module):
         return torch.sigmoid(self.head(cast(Scale, self.scales)(drawn)))
 
 
+class Fitting:
+    """One image's network on its way: its optimiser, and the weights to go back to."""
+
+    def __init__(self, network: nn.Module, rate: float) -> None:
+        """``network`` is changed in place."""
+        self.network = network
+        self.parameters = list(network.parameters())
+        self.optimizer = torch.optim.Adam(self.parameters, lr=rate)
+        self.good = [parameter.detach().clone() for parameter in self.parameters]
+        self.last_db = -math.inf
+
+    def falls(self, psnr_db: float) -> bool:
+        """Whether the image fell too far by the newest step."""
+        return psnr_db < self.last_db - FALL_DB
+
+    @torch.no_grad()
+    def go_back(self) -> None:
+        """Put the weights before the newest step back; it does not count for the optimiser's next one."""
+        for parameter, value in zip(self.parameters, self.good, strict=True):
+            parameter.copy_(value)
+
+    def go_on(self, psnr_db: float) -> None:
+        """A step from weights that are good for ``psnr_db``."""
+        self.last_db = psnr_db
+        with torch.no_grad():
+            for parameter, value in zip(self.parameters, self.good, strict=True):
+                value.copy_(parameter)
+        self.optimizer.step()
+
+
+def side_by_side(networks: Sequence[nn.Module], drawn: Tensor) -> Tensor:
+    """What each network shows of its own input: (B, C, H, W) to (B, 3, H, W), gradients to each."""
+    if len(networks) == 1:
+        return cast(Tensor, networks[0](drawn))
+    each = [dict(network.named_parameters()) for network in networks]
+    # Rewritten in the usual layout: from channels last, vmap's gradients of 1x1 convolutions are wrong.
+    plain = torch.contiguous_format
+    weights = {name: torch.stack([one[name].clone(memory_format=plain) for one in each]) for name in each[0]}
+
+    def show(own: dict[str, Tensor], image: Tensor) -> Tensor:
+        return cast(Tensor, functional_call(networks[0], own, (image[None],)))[0]
+
+    return vmap(show)(weights, drawn)
+
+
 def fit(
-    network: nn.Module,
+    networks: Sequence[nn.Module],
     target: Tensor,
     known: Tensor | None,
     task: Task,
@@ -179,44 +230,48 @@ def fit(
     watch: Callable[[int, Tensor, Tensor], None],
     *,
     decay: float = DECAY,
+    generators: Sequence[torch.Generator | None] = (None,),
 ) -> Tensor:
-    """Fit ``network`` to the image ``target`` and return the running mean of what it showed.
+    """Fit a network to each of the images ``target`` and return the running means of what they showed.
+
+    Each image goes its own way: weights, optimiser, noise and steps back are as if it were alone.
 
     Args:
-        network: changed in place.
-        target: (1, 3, H, W) in [0, 1].
-        known: (1, 1, H, W), 1 where ``target`` counts, 0 where it does not; None counts everywhere.
+        networks: B of one architecture, changed in place.
+        target: (B, 3, H, W) in [0, 1].
+        known: (B, 1, H, W), 1 where ``target`` counts, 0 where it does not; None counts everywhere.
         task: input and learning rate.
-        iterations: steps of the optimiser.
-        watch: called after each with its number, the newest output and the running mean.
-        decay: weight of the past in the running mean.
+        iterations: steps of the optimisers.
+        watch: called after each with its number, the newest outputs and the running means.
+        decay: weight of the past in the running means.
+        generators: where each image's noise comes from, on its device; None is torch's own.
     """
     shape = (1, task.inputs, *target.shape[2:])
-    drawn = INPUT_RANGE * torch.rand(shape, device=target.device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=task.rate)
-    parameters = list(network.parameters())
-    good = [parameter.detach().clone() for parameter in parameters]
-    last_db = -math.inf
+
+    def noise(draw: Callable[..., Tensor]) -> Tensor:
+        like = {"device": target.device, "dtype": target.dtype}
+        return torch.cat([draw(shape, generator=one, **like) for one in generators])
+
+    fittings = [Fitting(network, task.rate) for network in networks]
+    drawn = INPUT_RANGE * noise(torch.rand)
     mean: Tensor | None = None
     for iteration in range(iterations):
-        shown = network(drawn + task.jitter * torch.randn_like(drawn))
+        shown = side_by_side(networks, drawn + task.jitter * noise(torch.randn))
         difference = shown - target if known is None else (shown - target) * known
-        loss = difference.square().mean()
+        losses = difference.square().mean(dim=(1, 2, 3))
         now = shown.detach()
         mean = now.clone() if mean is None else mean.lerp_(now, 1 - decay)
-        psnr_db = -10 * math.log10(max(float(loss.detach()), 1e-10))
-        if psnr_db < last_db - FALL_DB:
-            with torch.no_grad():
-                for parameter, value in zip(parameters, good, strict=True):
-                    parameter.copy_(value)
-        else:
-            last_db = psnr_db
-            with torch.no_grad():
-                for parameter, value in zip(parameters, good, strict=True):
-                    value.copy_(parameter)
-            optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            optimizer.step()
+        psnrs_db = [-10 * math.log10(max(loss, 1e-10)) for loss in losses.detach().tolist()]
+        falls = [fitting.falls(psnr_db) for fitting, psnr_db in zip(fittings, psnrs_db, strict=True)]
+        for fitting in fittings:
+            fitting.optimizer.zero_grad(set_to_none=True)
+        if not all(falls):
+            torch.autograd.backward([loss for loss, fell in zip(losses, falls, strict=True) if not fell])
+        for fitting, psnr_db, fell in zip(fittings, psnrs_db, falls, strict=True):
+            if fell:
+                fitting.go_back()
+            else:
+                fitting.go_on(psnr_db)
         watch(iteration + 1, now, mean)
     assert mean is not None
     return mean
@@ -252,20 +307,40 @@ class DeepImagePrior:
 
     def restore(self, degraded: Tensor, mask: Tensor | None) -> Tensor:
         """The running mean of outputs after the last iteration; it depends on torch's generator."""
+        return self._restore(degraded, mask, [None])
+
+    def restore_many(self, degraded: Tensor, mask: Tensor | None, seeds: Sequence[int]) -> Tensor:
+        """Several images of one size at a time: what ``restore`` gives of each, but for rounding."""
+        return self._restore(
+            degraded, mask, [torch.Generator(degraded.device).manual_seed(seed) for seed in seeds]
+        )
+
+    def footprint(self, height: int, width: int) -> int:
+        """Bytes that fitting one image of several takes: activations, weights and what goes with them."""
+        weights = sum(tensor.numel() for tensor in self.networks["prior"].parameters())
+        per_px = BYTES_PER_CHANNEL * self.task.channels + BYTES_PER_SKIP * self.task.skip
+        return per_px * height * width + BYTES_PER_WEIGHT * weights
+
+    def _restore(
+        self, degraded: Tensor, mask: Tensor | None, generators: Sequence[torch.Generator | None]
+    ) -> Tensor:
         # The innermost scale would have one pixel, of which there is no variance.
         multiple = 64 if min(degraded.shape[2:]) <= 32 else 32
         target, inside = pad_to_multiple(degraded, multiple)
         known = None
         if mask is not None:
             known, _ = pad_to_multiple(known_pixels(mask), multiple)
-        network = copy.deepcopy(self.networks["prior"]).train()
+        networks = [copy.deepcopy(self.networks["prior"]).train() for _ in generators]
 
         def watch(iteration: int, newest: Tensor, mean: Tensor) -> None:
             self.on_iteration(iteration, self.iterations)
 
         decay = decay_within(self.iterations)
         with torch.enable_grad():
-            return fit(network, target, known, self.task, self.iterations, watch, decay=decay)[inside]
+            means = fit(
+                networks, target, known, self.task, self.iterations, watch, decay=decay, generators=generators
+            )
+        return means[inside]
 
 
 def _scaled(channels: int, setting: Setting) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -81,6 +81,26 @@ class Iterative(Protocol):
     iterations: int
     #: Called with (steps done on this image, of how many); the harness sets it.
     on_iteration: Callable[[int, int], None]
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A method that can optimise on several images of one size at a time."""
+
+    def footprint(self, height: int, width: int) -> int:
+        """Bytes of memory that each of several images takes at a time."""
+        ...
+
+    def restore_many(self, degraded: Tensor, mask: Tensor | None, seeds: Sequence[int]) -> Tensor:
+        """What ``restore`` gives of each image by itself, but for rounding.
+
+        Args:
+            degraded: (B, 3, H, W), as ``restore`` gets it.
+            mask: (B, 1, H, W), as ``restore`` gets it.
+            seeds: of each image; where ``restore`` draws from torch's generator seeded by it, this draws from
+                one of the image's own.
+        """
+        ...
 
 
 @runtime_checkable

@@ -36,6 +36,8 @@ STAGES = ("train", "restore", "score")
 DETECTED = ("val", "test")
 #: Parts of a key on which scores depend and restored images do not.
 OF_SCORES = ("metrics", "official weights", "scoring code")
+#: Settings of methods that optimise on each image, which training does not depend on.
+OF_EACH_IMAGE = {"per_image_iterations", "per_image_limit", "per_image_batch"}
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,7 @@ class Pipeline:
                 seed=self.profile.method_seed,
                 on_progress=on_progress,
                 stems=stems,
+                at_most=self.profile.train.per_image_batch,
             )
 
     def _stems(self, declaration: Declaration, inputs: restoring.Images) -> list[str]:
@@ -285,7 +288,7 @@ class Pipeline:
         profile = self.profile
         # Of the data's seed the pairs speak for themselves.
         key = {"seed": str(profile.method_seed), "width": str(profile.width)}
-        budget = profile.train.model_dump(exclude={"per_image_iterations", "per_image_limit"})
+        budget = profile.train.model_dump(exclude=OF_EACH_IMAGE)
         if stage == "train" or declaration.trains != "none":
             key |= {
                 "budget": atomicfiles.fingerprint(budget),
@@ -307,6 +310,8 @@ class Pipeline:
         if declaration.per_image:
             train = profile.train
             key["per-image budget"] = f"{train.per_image_iterations} steps, {train.per_image_limit} images"
+            if train.per_image_batch is not None:
+                key["per-image batch"] = str(train.per_image_batch)
         key |= {
             "test pairs": self._pairs("test"),
             "restoring code": sourcecode.fingerprint(declaration.module, "benchmark.restoring"),

@@ -76,6 +76,9 @@ class Train(_Checked):
         per_image_iterations: steps on each image for methods that optimise on it.
         per_image_limit: such methods restore only so many test images, spread over the photographs; null:
             all.
+        per_image_batch: they optimise on so many images of one size at a time, or on fewer where half of
+            the device's memory holds no more; null: one on a CPU, as many as fit on a graphics card. Beside
+            others an image becomes the same but for rounding.
     """
 
     iterations: Count | None = None
@@ -91,6 +94,7 @@ class Train(_Checked):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     per_image_iterations: Count = 3000
     per_image_limit: Count | None = None
+    per_image_batch: Count | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Train:

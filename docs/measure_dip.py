@@ -89,7 +89,7 @@ def main(
             raise _TimeIsUpError
 
     try:
-        dip.fit(method.networks["prior"], noisy, None, method.task, iterations, watch)
+        dip.fit([method.networks["prior"]], noisy, None, method.task, iterations, watch)
     except (_TimeIsUpError, KeyboardInterrupt):
         click.echo(f"stopped after {(time.monotonic() - start) / 60:.0f} minutes")
     done, seconds, _, mean_db = curve[-1]

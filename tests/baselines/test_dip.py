@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from typing import Literal
 
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from baselines import dip
 from baselines.dip import DENOISING, INPAINTING, METHODS, DeepImagePrior, SkipNet, Task
 from benchmark.data import as_batch
-from benchmark.method import Setting
+from benchmark.method import Batching, Setting
 
 DIP, MASKED, ORACLE = METHODS
 SHORT = Setting(width=1 / 16, per_image_iterations=4)
@@ -129,7 +130,7 @@ class _Scripted(nn.Module):
 
 def test_the_result_is_the_running_mean_of_outputs() -> None:
     network = _Scripted([0.2, 0.4, 0.6])
-    result = dip.fit(network, torch.full((1, 3, 8, 8), 0.5), None, DENOISING, 3, _ignore)
+    result = dip.fit([network], torch.full((1, 3, 8, 8), 0.5), None, DENOISING, 3, _ignore)
     expected = 0.99 * (0.99 * 0.2 + 0.01 * 0.4) + 0.01 * 0.6
     assert torch.allclose(result, torch.full_like(result, expected))
 
@@ -142,7 +143,7 @@ def test_the_running_mean_spans_a_tenth_of_a_short_budget() -> None:
 def test_the_input_is_fixed_noise_with_fresh_noise_added() -> None:
     torch.manual_seed(0)
     network = _Scripted([0.4] * 40)
-    dip.fit(network, torch.full((1, 3, 32, 32), 0.5), None, DENOISING, 40, _ignore)
+    dip.fit([network], torch.full((1, 3, 32, 32), 0.5), None, DENOISING, 40, _ignore)
     drawn = torch.stack(network.inputs)
     assert drawn.shape[1:] == (1, 32, 32, 32)
     centre = drawn.mean(dim=0)
@@ -154,7 +155,7 @@ def test_the_input_is_fixed_noise_with_fresh_noise_added() -> None:
 def test_a_fall_of_more_than_5_db_is_taken_back() -> None:
     """Differences 0.1, 0.1, 0.19 (5.6 dB worse), 0.17 (4.6 dB worse than before the fall)."""
     network = _Scripted([0.4, 0.4, 0.31, 0.33, 0.4])
-    dip.fit(network, torch.full((1, 3, 8, 8), 0.5), None, DENOISING, 5, _ignore)
+    dip.fit([network], torch.full((1, 3, 8, 8), 0.5), None, DENOISING, 5, _ignore)
     first, second, third, fourth, fifth = network.weights
     assert first != second != third
     assert fourth == second
@@ -170,7 +171,7 @@ def test_pixels_that_are_not_known_do_not_count() -> None:
     for spoiled in (target, torch.where(known > 0, target, torch.rand_like(target))):
         torch.manual_seed(1)
         network = SkipNet(Task(skip=4, enlarge="nearest", jitter=0.03, inputs=4, channels=8))
-        results.append(dip.fit(network, spoiled, known, Task(4, "nearest", 0.03, 4, 8), 3, _ignore))
+        results.append(dip.fit([network], spoiled, known, Task(4, "nearest", 0.03, 4, 8), 3, _ignore))
     assert torch.equal(*results)
 
 
@@ -234,3 +235,82 @@ def test_each_image_starts_from_the_same_network() -> None:
     assert torch.equal(results[0], results[2])
     after = method.networks["prior"].state_dict()
     assert all(torch.equal(tensor, after[key]) for key, tensor in before.items())
+
+
+@pytest.mark.parametrize(
+    ("layout", "card"),
+    [(torch.contiguous_format, False), (torch.channels_last, False), (torch.channels_last, True)],
+)
+def test_images_at_a_time_go_their_own_ways(
+    layout: torch.memory_format, card: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float64, where rounding does not grow to anything within a few steps."""
+    if card:  # Mirroring and enlarging as on a graphics card.
+        monkeypatch.setattr(dip, "reflect", dip.reflect_by_slices)
+        monkeypatch.setattr(dip, "double", dip.double_by_slices)
+    task = Task(skip=2, enlarge="bilinear", jitter=0.03, inputs=4, channels=6)
+    torch.manual_seed(0)
+    first = SkipNet(task).double().to(memory_format=layout)  # type: ignore[call-overload]
+    target = torch.stack([as_batch(picture(number, 64, 96))[0] for number in range(3)]).double()
+    known = torch.ones(3, 1, 64, 96).double()
+    known[1, :, 10:30] = 0
+    seeds = (5, 6, 7)
+
+    def fitted(places: list[int]) -> tuple[Tensor, list[dict[str, Tensor]]]:
+        networks = [copy.deepcopy(first) for _ in places]
+        generators = [torch.Generator().manual_seed(seeds[place]) for place in places]
+        shown = dip.fit(
+            networks, target[places], known[places], task, 6, _ignore, decay=0.5, generators=generators
+        )
+        return shown, [dict(network.named_parameters()) for network in networks]
+
+    together, weights = fitted([0, 1, 2])
+    for place in range(3):
+        alone, (own,) = fitted([place])
+        assert torch.allclose(together[place : place + 1], alone, atol=1e-7)
+        assert torch.allclose(weights[place]["head.weight"], own["head.weight"], atol=1e-7)
+    assert not torch.allclose(weights[0]["head.weight"], weights[1]["head.weight"], atol=1e-3)
+
+
+def test_beside_others_only_the_image_that_fell_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same flat images as of one that is taken back alone, beside one that never falls."""
+    falling = _Scripted([0.4, 0.4, 0.31, 0.33, 0.4])
+    steady = _Scripted([0.4] * 5)
+    monkeypatch.setattr(
+        dip,
+        "side_by_side",
+        lambda networks, drawn: torch.cat(
+            [one(part) for one, part in zip(networks, drawn.split(1), strict=True)]
+        ),
+    )
+    target = torch.full((2, 3, 8, 8), 0.5)
+    dip.fit([falling, steady], target, None, DENOISING, 5, _ignore, generators=(None, None))
+    first, second, third, fourth, fifth = falling.weights
+    assert first != second != third
+    assert fourth == second
+    assert fifth != fourth
+    assert len(set(steady.weights)) == 5
+
+
+@pytest.mark.parametrize("name", ["dip", "dip_masked"])
+def test_several_images_are_restored_as_one_by_one(name: str) -> None:
+    method = _built(name, Setting(width=1 / 16, per_image_iterations=1))
+    images = torch.cat([as_batch(picture(number, 40, 72)) for number in range(2)])
+    masks = torch.zeros(2, 1, 40, 72)
+    masks[0, :, 5:20] = 1
+    given = masks if name == "dip_masked" else None
+    together = method.restore_many(images, given, [8, 9])
+    for place, seed in enumerate((8, 9)):
+        torch.manual_seed(seed)
+        alone = method.restore(images[place : place + 1], None if given is None else masks[place : place + 1])
+        assert torch.allclose(together[place : place + 1], alone, atol=1e-5)
+    assert together.shape == images.shape
+
+
+def test_what_a_larger_image_takes() -> None:
+    method = _built("dip", Setting())
+    assert isinstance(method, Batching)
+    # As measured: 13 kB per pixel and 53 MB of weights (docs/dip.md).
+    assert 12e3 < (method.footprint(512, 512) - method.footprint(256, 256)) / (512**2 - 256**2) < 16e3
+    assert method.footprint(0, 0) == 24 * 2_217_831
+    assert _built("dip_masked", Setting()).footprint(256, 256) > method.footprint(256, 256)

@@ -141,3 +141,16 @@ def test_a_method_that_optimises_on_each_image_gets_a_fixed_few(run: Callable[..
     assert job.go().failures == {}
     assert len(list(job.store.restored("each").glob("*.png"))) == 2
     assert len(list(job.store.restored("learner").glob("*.png"))) == 3
+
+
+def test_how_many_images_at_a_time_is_no_matter_of_training(run: Callable[..., Run]) -> None:
+    jobs = [
+        run("each", "learner", out=f"run{number}", **{"train.per_image_batch": number}) for number in (1, 2)
+    ]
+    for job in jobs:
+        assert job.go().failures == {}
+    each, learner = (method.find(name) for name in ("each", "learner"))
+    assert [job.pipeline.key(each, "restore")["per-image batch"] for job in jobs] == ["1", "2"]
+    for stage in ("train", "restore"):
+        first, second = (job.pipeline.key(learner, stage) for job in jobs)
+        assert first == second

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +113,64 @@ def test_progress_is_in_iterations_where_a_method_tells_them(tmp_path: Path) -> 
     counts = [done for done, _ in heard]
     assert counts == sorted(counts)
     assert set(counts) == set(range(3 * images + 1))
+
+
+class Together(Slow):
+    """Adds noise to several images at a time, each its own, in three steps; remembers how many there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups: list[int] = []
+
+    def restore(self, degraded: Tensor, mask: Tensor | None) -> Tensor:
+        return super().restore(degraded, mask) + 0.1 * torch.randn_like(degraded)
+
+    def restore_many(self, degraded: Tensor, mask: Tensor | None, seeds: Sequence[int]) -> Tensor:
+        self.groups.append(len(degraded))
+        self.masks.append(mask)
+        super().restore(degraded, None)
+        drawn = [
+            torch.randn(one.shape, generator=torch.Generator().manual_seed(seed))
+            for one, seed in zip(degraded, seeds, strict=True)
+        ]
+        return degraded + 0.1 * torch.stack(drawn)
+
+    def footprint(self, height: int, width: int) -> int:
+        return 1
+
+
+def test_several_images_at_a_time_are_as_one_by_one(tmp_path: Path) -> None:
+    inputs = Inputs(write(tmp_path / "data", count=5))
+    heard: list[tuple[int, int]] = []
+    declaration = _declare(mask="oracle", per_image=True)
+
+    def made(method: Method, out: Path, at_most: int | None) -> list[bytes]:
+        restore_folder(
+            method,
+            declaration,
+            inputs,
+            out,
+            seed=0,
+            on_progress=lambda *told: heard.append(told),
+            at_most=at_most,
+        )
+        return [path.read_bytes() for path in sorted(out.glob("*.png"))]
+
+    alone = made(Together(), tmp_path / "alone", None)
+    heard.clear()
+    method = Together()
+    assert made(method, tmp_path / "together", 2) == alone
+    assert len(alone) == 5
+    assert method.groups == [2, 2]
+    assert [None if mask is None else mask.shape for mask in method.masks] == [(2, 1, 64, 96)] * 2
+    assert {total for _, total in heard} == {15}
+    counts = [done for done, _ in heard]
+    assert counts == sorted(counts)
+    assert counts[-1] == 15
+    # One is lost: its group is made again, and what is there stays.
+    (tmp_path / "together/photo2_0.png").unlink()
+    kept = (tmp_path / "together/photo3_0.png").stat().st_mtime_ns
+    again = Together()
+    assert made(again, tmp_path / "together", 2) == alone
+    assert again.groups == [2]
+    assert (tmp_path / "together/photo3_0.png").stat().st_mtime_ns == kept
