@@ -106,8 +106,9 @@ def restore(
 @PHOTOS
 @RUN
 @OUT
+@click.option("--detector", "name", metavar="NAME", help="Which one.  [default: the one the run uses]")
 @TILE
-def detect(photos: tuple[Path, ...], run_folder: Path, out: Path, tile: int | None) -> None:
+def detect(photos: tuple[Path, ...], run_folder: Path, out: Path, name: str | None, tile: int | None) -> None:
     """Find where photographs are damaged, with the detector of a run.
 
     Writes DIR/STEM.png for every PHOTO (files or folders): 16 bit gray, the probability that the picture is
@@ -119,7 +120,7 @@ def detect(photos: tuple[Path, ...], run_folder: Path, out: Path, tile: int | No
 
     files = photofiles.listed(photos)
     _refuse_overwriting(files, out)
-    detector = photographs.detector_of(run_folder, tile)
+    detector = photographs.detector_of(run_folder, tile, name)
 
     def one(stem: str, path: Path, report: Progress) -> None:
         found = detector.detect(photofiles.read(path).bitmap.image(), report)

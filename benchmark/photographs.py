@@ -123,16 +123,21 @@ def load(run: Path, name: str, tile: int | None = None) -> Applied:
     return Applied(declaration, method, profile.method_seed, device, side)
 
 
-def detector_of(run: Path, tile: int | None = None) -> Applied:
-    """The detector that the run trained; the first by name if there are several.
+def detector_of(run: Path, tile: int | None = None, name: str | None = None) -> Applied:
+    """The detector ``name`` of the run; without a name the one it was asked to use, else the first trained.
 
     Raises:
         DataError: there is no run, or no detector in it.
+        OptionError: ``name`` is no detector.
     """
     store = Store(run)
-    store.profile()
+    profile = store.profile()
+    if name is not None:
+        if methods.find(name).kind != "detector":
+            raise OptionError(f"--detector: '{name}' restores, it detects nothing")
+        return load(run, name, tile)
     detectors = [one for one in methods.discover().values() if one.kind == "detector"]
-    for declaration in sorted(detectors, key=lambda one: one.name):
+    for declaration in sorted(detectors, key=lambda one: (one.name != profile.detector, one.name)):
         if (store.method(declaration.weights_of) / training.WEIGHTS).is_file():
             return load(run, declaration.name, tile)
     known = ", ".join(one.name for one in detectors)

@@ -208,11 +208,38 @@ def _half_real(image: Tensor, lost: Tensor, real: Tensor, real_lost: Tensor) -> 
     return torch.cat([real[:count], image[:rest]]), torch.cat([real_lost[:count], lost[:rest]])
 
 
-METHOD = Declaration(
-    name="scratch_detector",
-    summary="U-Net that finds lost pixels, trained on synthetic masks (Wan et al. 2020)",
-    build=ScratchDetector,
-    trains="paired",
-    kind="detector",
-    tile=1024,
+class MultiscaleDetector(ScratchDetector):
+    """The same network on the picture and on the picture at half its size, the two probabilities averaged.
+
+    What is too large to be seen as a whole is told from the picture at half its size; our choice.
+    """
+
+    def detect(self, degraded: Tensor) -> Tensor:
+        """As of one scale, any size."""
+        fine = super().detect(degraded)
+        even, inside = pad_to_multiple(degraded, 2)
+        coarse = super().detect(F.avg_pool2d(even, 2))
+        doubled = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+        return (fine + doubled[inside]) / 2
+
+
+METHODS = (
+    Declaration(
+        name="scratch_detector",
+        summary="U-Net that finds lost pixels, trained on synthetic masks (Wan et al. 2020)",
+        build=ScratchDetector,
+        trains="paired",
+        kind="detector",
+        tile=1024,
+    ),
+    Declaration(
+        name="scratch_detector_multiscale",
+        summary="the weights of scratch_detector on the picture and on it at half its size, averaged",
+        build=MultiscaleDetector,
+        trains="paired",
+        kind="detector",
+        tile=1024,
+        trained_as="scratch_detector",
+        in_all=False,
+    ),
 )

@@ -143,6 +143,17 @@ def test_the_mask_is_the_users_or_the_detectors(tmp_path: Path, run: Path, call:
     assert photographs.wants_mask(photographs.load(run, "biharmonic").declaration, given=False) == "detected"
 
 
+def test_the_runs_detector_or_the_one_named(tmp_path: Path, run: Path, call: Callable[..., Any]) -> None:
+    (tmp_path / "scan.png").write_bytes(imagefiles.encode_png(picture(2, 48, 48)))
+    arguments = ("benchmark", "detect", tmp_path / "scan.png", "--run", run, "--out")
+    assert call(*arguments, tmp_path / "own").code == 0
+    assert call(*arguments, tmp_path / "two", "--detector", "scratch_detector_multiscale").code == 0
+    own, two = (imagefiles.read(tmp_path / name / "scan.png").rgb for name in ("own", "two"))
+    assert own.shape == two.shape
+    assert not np.array_equal(own, two)
+    assert photographs.detector_of(run).declaration.name == "scratch_detector"
+
+
 def test_mistakes_are_told_before_anything_is_made(
     tmp_path: Path, run: Path, call: Callable[..., Any]
 ) -> None:
@@ -159,6 +170,9 @@ def test_mistakes_are_told_before_anything_is_made(
     assert done.code == 4
     assert "pix2pix was not trained there (trained: scratch_detector)" in done.err
     assert call("benchmark", "detect", photo, "--run", tmp_path / "none", "--out", tmp_path / "out").code == 4
+    done = call("benchmark", "detect", photo, "--run", run, "--detector", "median", "--out", tmp_path / "out")
+    assert done.code == 2
+    assert "'median' restores, it detects nothing" in done.err
     with pytest.raises(DataError, match="no detector was trained there"):
         photographs.detector_of(run_with(tmp_path / "bare"))
     with pytest.raises(OptionError, match="128 pixels a side at least"):

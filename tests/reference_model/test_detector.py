@@ -14,6 +14,7 @@ from benchmark.method import Setting
 from reference_model.detector import (
     SYNTHETIC_SHARE,
     DetectorUNet,
+    MultiscaleDetector,
     ScratchDetector,
     Shrink,
     weighted_cross_entropy,
@@ -75,7 +76,7 @@ def test_it_learns_to_find_scratches(detector: ScratchDetector) -> None:
         torch.manual_seed(step)
         losses = detector.train_step(_scratched(step), 0.1, descend)
         assert set(losses) == {"cross_entropy"}
-    unseen = _scratched(1000)
+    unseen = _scratched(1000, count=16)
     found = torch.cat([detector.detect(image[None]) for image in unseen.degraded])
     at_lost, at_kept = found[unseen.mask == 1], found[unseen.mask == 0]
     higher = (at_lost[:, None] > at_kept[None]).float().mean()
@@ -129,3 +130,19 @@ def test_crops_without_damage_or_nothing_else_have_a_loss(value: float) -> None:
     logits = torch.zeros(1, 1, 4, 4)
     loss = float(weighted_cross_entropy(logits, torch.full_like(logits, value)))
     assert 0.5 * math.log(2) < loss < 2 * math.log(2)
+
+
+def test_two_scales_are_averaged(detector: ScratchDetector) -> None:
+    both = MultiscaleDetector(Setting(width=1 / 16))
+    both.network.load_state_dict(detector.network.state_dict())
+    image = torch.rand(1, 3, 64, 96)
+    # Each pixel doubled: halved it is the image again.
+    doubled = F.interpolate(image, scale_factor=2, mode="nearest")
+    coarse = F.interpolate(detector.detect(image), scale_factor=2, mode="bilinear")
+    assert torch.allclose(both.detect(doubled), (detector.detect(doubled) + coarse) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 50), (33, 32)])
+def test_two_scales_of_any_size(height: int, width: int) -> None:
+    both = MultiscaleDetector(Setting(width=1 / 16))
+    assert both.detect(torch.rand(1, 3, height, width)).shape == (1, 1, height, width)
