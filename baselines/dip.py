@@ -181,7 +181,6 @@ class Fitting:
 
     def __init__(self, network: nn.Module, rate: float) -> None:
         """``network`` is changed in place."""
-        self.network = network
         self.parameters = list(network.parameters())
         self.optimizer = torch.optim.Adam(self.parameters, lr=rate)
         self.good = [parameter.detach().clone() for parameter in self.parameters]

@@ -68,11 +68,11 @@ def restore_folder(
         on_progress(done, total)
         if isinstance(method, Iterative):
             method.on_iteration = _counting_on(on_progress, done, len(group), total)
-        paths = {index: out / f"{inputs.stems[index]}.png" for index in group}
+        paths = [out / f"{inputs.stems[index]}.png" for index in group]
         # A group of which some are missing is made again as a whole, as it was.
-        if not all(path.exists() for path in paths.values()):
+        if not all(path.exists() for path in paths):
             restored = _restore_group(method, declaration, inputs, group, seed)
-            for path, made in zip(paths.values(), restored, strict=True):
+            for path, made in zip(paths, restored, strict=True):
                 if not path.exists():
                     atomicfiles.write_bytes(path, imagefiles.encode_png(made))
         done += len(group) * steps
