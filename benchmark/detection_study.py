@@ -81,7 +81,7 @@ class Study:
 
     def lessons(self) -> list[Lesson]:
         """The detectors to train; each one's data is the one's before with something added."""
-        bent = recipe.load(self.profile.data.recipe)
+        bent = self.profile.data.damage()
         found = [Lesson("straight", without_elastic(bent)), Lesson("elastic", bent)]
         if self.textures is not None:
             found.append(Lesson("textures", recipe.with_textures(bent, self.textures)))
@@ -98,7 +98,7 @@ class Study:
         """
         divided = splits.split(self.profile.data, self.profile.seed, default_train=self.own)
         splits.refuse_overlap(divided)
-        tests = {SYNTHETIC: recipe.load(self.profile.data.recipe)}
+        tests = {SYNTHETIC: self.profile.data.damage()}
         if self.unseen is not None:
             tests[TEXTURES] = unseen_textures(self.unseen)
         data = self.profile.data

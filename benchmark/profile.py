@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from degradekit import recipe
 from degradekit.errors import OptionError, unknown
+from degradekit.recipe import Recipe
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -30,6 +32,8 @@ class Data(_Checked):
         test_frac: share of the scenes tested on when neither of the above is given.
         val_frac: share of the remaining scenes kept for validation.
         recipe: name or path of the degradation recipe.
+        dpi: resolution at which the photographs are taken to be scanned, in place of the size that the recipe
+            gives them: what is trained on should be as fine as what is restored later.
         size: side in pixels of the square cut out of each training photograph; null keeps it whole.
         test_size: the same for test photographs.
         copies: degraded variants of each training photograph.
@@ -46,12 +50,22 @@ class Data(_Checked):
     test_frac: Fraction = 0.2
     val_frac: Fraction = 0.05
     recipe: str = "old-photo"
+    dpi: Annotated[float, Field(ge=1, le=20_000)] | None = None
     size: Annotated[int, Field(ge=16)] | None = None
     test_size: Annotated[int, Field(ge=16)] | None = None
     copies: Count = 1
     test_copies: Count = 1
     real: tuple[str, ...] = ()
     labelled: str | None = None
+
+    def damage(self) -> Recipe:
+        """The recipe that ``recipe`` and ``dpi`` name.
+
+        Raises:
+            RecipeError: there is none, or it has a mistake.
+        """
+        named = recipe.load(self.recipe)
+        return named if self.dpi is None else named.at_dpi(self.dpi)
 
 
 class Train(_Checked):

@@ -15,7 +15,7 @@ from benchmark.pipeline import STAGES, Pipeline, has
 from benchmark.profile import Profile
 from benchmark.report import Report
 from benchmark.store import Store
-from degradekit import atomicfiles, executors, manifest, progress, recipe, synth
+from degradekit import atomicfiles, executors, manifest, progress, synth
 from degradekit.commandline import say
 from degradekit.errors import DataError, OutputFolderError, UnfinishedError
 
@@ -60,7 +60,7 @@ class Run:
         # Unknown names are mistakes to report before anything is written.
         for name in self.profile.metrics:
             metrics.find(name)
-        self.recipe = recipe.load(self.profile.data.recipe)
+        self.recipe = self.profile.data.damage()
 
     @property
     def executor(self) -> str:

@@ -14,7 +14,6 @@ from degradekit.cli_options import (
     SOURCES_HELP,
     chosen_coding,
     chosen_layout,
-    chosen_recipe,
     execution_options,
     found_sources,
     layout_options,
@@ -23,6 +22,7 @@ from degradekit.cli_options import (
 from degradekit.commandline import say
 
 if TYPE_CHECKING:
+    from degradekit.recipe import Recipe
     from degradekit.synth import Plan, Summary
 
 
@@ -56,9 +56,7 @@ def cli() -> None:
 def synth(
     sources: tuple[str, ...],
     out: Path,
-    recipe: str,
-    severity: float | None,
-    textures: Path | None,
+    recipe: Recipe,
     copies: int,
     size: int | None,
     seed: int,
@@ -86,7 +84,7 @@ def synth(
 
     plan = Plan(
         tuple(found_sources(sources)),
-        chosen_recipe(recipe, severity, textures),
+        recipe,
         out,
         copies,
         size,
@@ -172,9 +170,7 @@ def _tell(summary: Summary, shard: tuple[int, int], timings: bool, as_json: bool
 def preview(
     sources: tuple[str, ...],
     out: Path,
-    recipe: str,
-    severity: float | None,
-    textures: Path | None,
+    recipe: Recipe,
     count: int,
     size: int | None,
     seed: int,
@@ -184,8 +180,7 @@ def preview(
     from degradekit import atomicfiles, contactsheet, imagefiles, pairs
     from degradekit.synth import Plan
 
-    chosen = chosen_recipe(recipe, severity, textures)
-    plan = Plan(tuple(found_sources(sources)), chosen, out, size=size, seed=seed)
+    plan = Plan(tuple(found_sources(sources)), recipe, out, size=size, seed=seed)
     samples = []
     for number in range(count):
         source = plan.sources[number % len(plan.sources)]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from degradekit.cli_options import SOURCES_HELP, chosen_recipe, found_sources, recipe_options
+from degradekit.cli_options import SOURCES_HELP, found_sources, recipe_options
 from degradekit.commandline import say
+
+if TYPE_CHECKING:
+    from degradekit.recipe import Recipe
 
 
 @click.command(epilog=SOURCES_HELP)
@@ -25,9 +28,7 @@ from degradekit.commandline import say
 @click.option("--json", "as_json", is_flag=True, help="Result as JSON.")
 def calibrate(
     sources: tuple[str, ...],
-    recipe: str,
-    severity: float | None,
-    textures: Path | None,
+    recipe: Recipe,
     target: str,
     copies: int,
     size: int,
@@ -46,9 +47,8 @@ def calibrate(
         value = float(text)
     except ValueError:
         raise OptionError(f"--target is NAME=NUMBER such as psnr=12.9, got '{target}'") from None
-    chosen = chosen_recipe(recipe, severity, textures)
     found = calibration.calibrate(
-        chosen,
+        recipe,
         found_sources(sources),
         name,
         value,
@@ -58,7 +58,7 @@ def calibrate(
         on_step=lambda tried, mean: say(f"severity {tried:.4f}: {name} {mean:.4f}"),
     )
     if out is not None:
-        raw = {**chosen.raw, "severity": round(found.severity, 6)}
+        raw = {**recipe.raw, "severity": round(found.severity, 6)}
         atomicfiles.write_text(out, yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
     result = {"severity": found.severity, name: found.mean, "sd": found.deviation, "samples": found.samples}
     spread = f"sd {found.deviation:.4f}, {found.samples} samples"
@@ -87,9 +87,7 @@ def calibrate(
 def realism(
     sources: tuple[str, ...],
     out: Path,
-    recipe: str,
-    severity: float | None,
-    textures: Path | None,
+    recipe: Recipe,
     annotations: Path | None,
     real: Path | None,
     frames: int,
@@ -100,10 +98,9 @@ def realism(
     """Compare generated with real statistics: defects, coverage, grain, colour. Tables and figures."""
     from degradekit import progress, realism_study
 
-    chosen = chosen_recipe(recipe, severity, textures)
     with progress.reporter("frames") as report:
         page, verdict = realism_study.write(
-            out, chosen, found_sources(sources), annotations, real, frames, copies, seed, report
+            out, recipe, found_sources(sources), annotations, real, frames, copies, seed, report
         )
     click.echo(json.dumps(verdict, indent=2) if as_json else page)
 
@@ -170,8 +167,10 @@ def recipes_show(name: str) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="NAME|FILE...")
 def recipes_validate(names: tuple[str, ...]) -> None:
     """Check recipes; the first mistake is named, with the step, the value and the rule."""
+    from degradekit import recipe
+
     for name in names:
-        checked = chosen_recipe(name)
+        checked = recipe.load(name)
         click.echo(
             f"{name}: valid, {len(checked.steps)} steps, masks: {', '.join(checked.classes) or 'none'}"
         )

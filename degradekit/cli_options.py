@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +34,21 @@ def _part(_context: click.Context, _option: click.Parameter, value: str) -> tupl
 
 
 def recipe_options(command: Any) -> Any:
-    """--recipe, --severity and --textures, which together name the recipe a command uses."""
+    """--recipe, --severity, --dpi and --textures; the command gets what they name, a ``Recipe``."""
+
+    @functools.wraps(command)
+    def with_recipe(
+        *args: Any,
+        recipe: str,
+        severity: float | None,
+        dpi: float | None,
+        textures: Path | None,
+        **options: Any,
+    ) -> Any:
+        return command(*args, recipe=_chosen_recipe(recipe, severity, dpi, textures), **options)
+
     return _with(
-        command,
+        with_recipe,
         click.option(
             "--recipe",
             default="old-photo",
@@ -45,6 +58,11 @@ def recipe_options(command: Any) -> Any:
         ),
         click.option(
             "--severity", type=float, help="Scale every strength: 0 no damage, 1 as written, 2 double."
+        ),
+        click.option(
+            "--dpi",
+            type=float,
+            help="Resolution of the scans; else the recipe knows the prints' size.",
         ),
         click.option(
             "--textures",
@@ -137,11 +155,12 @@ def found_sources(specs: tuple[str, ...]) -> list[Source]:
     return sources.find(specs)
 
 
-def chosen_recipe(name: str, severity: float | None = None, textures: Path | None = None) -> Recipe:
-    """The recipe that --recipe, --severity and --textures name."""
+def _chosen_recipe(name: str, severity: float | None, dpi: float | None, textures: Path | None) -> Recipe:
     from degradekit import recipe
 
     chosen = recipe.load(name)
     if severity is not None:
         chosen = chosen.at_severity(severity)
+    if dpi is not None:
+        chosen = chosen.at_dpi(dpi)
     return chosen if textures is None else recipe.with_textures(chosen, textures)

@@ -172,6 +172,14 @@ class Recipe:
         """
         return parse({**self.raw, "severity": severity}, self.name)
 
+    def at_dpi(self, dpi: float) -> Recipe:
+        """The same damage, in millimetres, to photographs scanned at ``dpi``, whatever format they have.
+
+        Raises:
+            RecipeError: it is not in [1, 20000].
+        """
+        return parse({**{key: self.raw[key] for key in self.raw if key != "format"}, "dpi": dpi}, self.name)
+
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the recipe's content."""

@@ -36,6 +36,15 @@ def test_overrides_and_files_change_single_keys(tmp_path: Path) -> None:
     assert loaded.train.crop == profile.load("quick").train.crop
 
 
+def test_the_damage_is_the_recipe_at_the_resolution_asked_for() -> None:
+    plain = profile.load("quick", overrides=["data.recipe=film-scan"]).data
+    assert plain.damage() == recipe.load("film-scan")
+    finer = profile.load("quick", overrides=["data.recipe=film-scan", "data.dpi=254"]).data.damage()
+    assert finer.scale.px_per_mm(481, 321) == 10
+    assert finer.draw(0, "a", 0, 10.0) == plain.damage().draw(0, "a", 0, 10.0)
+    assert finer.fingerprint != plain.damage().fingerprint
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -34,6 +34,18 @@ def test_synth_preview_replay_verify(call: Call, photographs: Path, tmp_path: Pa
     assert imagefiles.read(tmp_path / "sheet.png").rgb.shape[0] > 7 * 64
 
 
+def test_dpi_says_how_fine_the_scan_is(call: Call, photographs: Path, tmp_path: Path) -> None:
+    command = ("degradekit", "synth", photographs, "--recipe", "film-scan", "--workers", "1", "--out")
+    assert call(*command, tmp_path / "made", "--dpi", "254").code == 0
+    rows = manifest.read_rows(tmp_path / "made")
+    assert {json.loads(row["recipe"])["px_per_mm"] for row in rows} == {10.0}
+    assert call("degradekit", "verify", tmp_path / "made").code == 0
+    refused = call(*command, tmp_path / "refused", "--dpi", "0.5")
+    assert refused.code == 2
+    assert "dpi is a number in [1, 20000], got 0.5" in refused.err
+    assert not (tmp_path / "refused").exists()
+
+
 def test_no_argument_uses_the_built_in_photographs(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
