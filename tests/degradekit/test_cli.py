@@ -230,4 +230,4 @@ def test_help_is_quick_and_imports_nothing_heavy(program: str) -> None:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         best = min(best, time.perf_counter() - start)
     assert done.stdout.endswith("heavy: []\n")
-    assert best < 0.3
+    assert best < 0.5
