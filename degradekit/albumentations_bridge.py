@@ -76,6 +76,8 @@ def _read(name: str, content: Any) -> dict[str, Scalar]:
     content = {} if content is None else content
     if not isinstance(content, Mapping):
         raise RecipeError(f"{name}: arguments are a mapping, got {content!r}")
+    if "p" in content:
+        raise RecipeError(f"{name}: p stands beside the step, not in its arguments, got p: {content['p']!r}")
     try:
         arguments = atomicfiles.canonical_json(dict(content))
     except (TypeError, ValueError) as error:
@@ -128,13 +130,17 @@ def _apply(name: str, arguments: str, photo: Photo, seed: int) -> Photo:
 class Degrade(A.ImageOnlyTransform):  # type: ignore[misc]
     """A whole recipe as one albumentations transform.
 
-    ``A.Compose([degradekit.albumentations_bridge.Degrade("old-photo"), ...], seed=7)``. Takes uint8 or
-    float32 RGB of any size and gives the same type. Draws are seeded by albumentations, so they repeat as
-    its own do. The call's result has the masks under ``defect_masks``: class -> float32 (H, W).
+    ``A.Compose([A.RandomCrop(256, 256), degradekit.albumentations_bridge.Degrade("old-photo")], seed=7)``.
+    Takes uint8 or float32 RGB of any size and gives the same type. Draws are seeded by albumentations, so
+    they repeat as its own do. The call's result has the masks under ``defect_masks``: class -> float32
+    (H, W); several of one ``Compose`` add to the same masks, one that is not applied leaves them alone.
+
+    What crops, resizes or moves the picture must come before it: albumentations does not take
+    ``defect_masks`` along.
 
     Args:
         recipe: name of a shipped recipe, or a YAML file.
-        severity: factor on every strength; 1 leaves the recipe as it is.
+        severity: factor on the recipe's own severity, up to 20 in all; 1 leaves the recipe as it is.
         p: probability that it is applied.
 
     Raises:
@@ -153,6 +159,7 @@ class Degrade(A.ImageOnlyTransform):  # type: ignore[misc]
         self.recipe = recipe
         self.severity = severity
         self._loaded = _load(recipe, severity)
+        self._earlier: dict[str, Any] = {}
         self._masks: dict[str, Any] = {}
 
     def get_params(self) -> dict[str, Any]:
@@ -160,21 +167,34 @@ class Degrade(A.ImageOnlyTransform):  # type: ignore[misc]
         return {"seed": int(self.random_generator.integers(2**62))}
 
     def apply(self, img: Any, seed: int, **params: Any) -> Any:
-        """The degraded image, of the type of ``img``."""
+        """The degraded image, of the type of ``img``.
+
+        Raises:
+            RecipeError: the picture was resized since an earlier ``Degrade``.
+        """
         image = as_float(img) if img.dtype == np.uint8 else np.array(img, dtype=np.float32)
         height, width = image.shape[:2]
         drawn = self._loaded.draw(seed, "albumentations", 0, self._loaded.scale.px_per_mm(height, width))
-        photo = drawn.apply(Photo(image, drawn.px_per_mm))
+        for name, mask in self._earlier.items():
+            if mask.shape != (height, width):
+                raise RecipeError(
+                    "what crops or resizes the picture comes before every Degrade: "
+                    f"defect_masks has {name} of {mask.shape[1]}x{mask.shape[0]} px, got {width}x{height} px"
+                )
+        photo = drawn.apply(Photo(image, drawn.px_per_mm, self._earlier))
         self._masks = dict(photo.masks)
         return quantise(photo.image) if img.dtype == np.uint8 else photo.image.copy()
 
+    def apply_with_params(self, params: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """As albumentations' own, which calls it when the transform is applied; joins ``defect_masks``."""
+        self._masks = self._earlier = kwargs.get("defect_masks") or {}
+        result = super().apply_with_params(params, *args, **kwargs)
+        return {**result, "defect_masks": self._masks}
+
     def __call__(self, *args: Any, force_apply: bool = False, **kwargs: Any) -> Any:
-        """As albumentations' own, with ``defect_masks`` in the result."""
-        self._masks = {}
-        result = super().__call__(*args, force_apply=force_apply, **kwargs)
-        result["defect_masks"] = self._masks
-        return result
+        """As albumentations' own, with ``defect_masks`` in the result even if it is not applied."""
+        return {"defect_masks": {}, **super().__call__(*args, force_apply=force_apply, **kwargs)}
 
 
 def _load(name: str, severity: float) -> recipe.Recipe:
-    return recipe.load(name).at_severity(severity)
+    return recipe.load(name).scaled_by(severity)

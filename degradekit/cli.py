@@ -80,7 +80,7 @@ def synth(
     """
     from degradekit import executors, manifest, progress
     from degradekit.errors import UnfinishedError
-    from degradekit.synth import Plan, remove, synthesize
+    from degradekit.synth import Plan, synthesize
 
     plan = Plan(
         tuple(found_sources(sources)),
@@ -94,14 +94,24 @@ def synth(
     )
     count = workers or executors.available_cores()
     if dry_run:
-        _foretell(plan, count, overwrite, as_json)
+        executors.check(executor, scheduler)
+        _foretell(plan, count, shard, overwrite, as_json)
         return
-    if overwrite and (out / manifest.RUN).exists():
-        remove(out)
-    with progress.reporter("samples") as report:
-        summary = synthesize(
-            plan, workers=count, executor=executor, scheduler=scheduler, part=shard, on_progress=report
-        )
+    try:
+        with progress.reporter("samples") as report:
+            summary = synthesize(
+                plan,
+                workers=count,
+                executor=executor,
+                scheduler=scheduler,
+                part=shard,
+                overwrite=overwrite,
+                on_progress=report,
+            )
+    except KeyboardInterrupt:
+        if not overwrite:
+            raise
+        raise KeyboardInterrupt("the same command without --overwrite goes on from here") from None
     _tell(summary, shard, timings, as_json)
     if summary.errors:
         for error in summary.errors[:20]:
@@ -110,12 +120,12 @@ def synth(
         raise UnfinishedError(f"{len(summary.errors)} samples failed{listed}; the others are done")
 
 
-def _foretell(plan: Plan, workers: int, overwrite: bool, as_json: bool) -> None:
-    """Print what a plan would make and cost."""
+def _foretell(plan: Plan, workers: int, part: tuple[int, int], overwrite: bool, as_json: bool) -> None:
+    """Print what a part of a plan would make and cost."""
     from degradekit import datacard
     from degradekit.estimate import estimate
 
-    told = estimate(plan, workers, overwrite)
+    told = estimate(plan, workers, part, overwrite)
     if as_json:
         click.echo(json.dumps({"out": str(plan.out), **asdict(told), "workers": workers}))
         return

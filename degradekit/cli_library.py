@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 @click.option(
     "--copies", type=click.IntRange(1, 10_000), default=4, show_default=True, help="Samples of each."
 )
-@click.option("--size", type=int, metavar="PX", default=256, show_default=True, help="Random square crops.")
+@click.option(
+    "--size",
+    type=click.IntRange(16, 65_535),
+    metavar="PX",
+    default=256,
+    show_default=True,
+    help="Random square crops.",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Write the recipe at that severity here (YAML).")
 @click.option("--json", "as_json", is_flag=True, help="Result as JSON.")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from degradekit.sources import Source
 
 SOURCES_HELP = (
-    "SOURCE is a photograph, a folder, 'builtin' (the colour photographs inside scikit-image) or "
-    "'dead-leaves:N' (N procedural pictures); with none, 'builtin'."
+    "SOURCE is a photograph, a folder (data sets of degradekit in it are left out), 'builtin' (the colour "
+    "photographs inside scikit-image) or 'dead-leaves:N' (N procedural pictures); with none, 'builtin'."
 )
 
 
@@ -57,7 +57,9 @@ def recipe_options(command: Any) -> Any:
             help="Shipped recipe or YAML file.",
         ),
         click.option(
-            "--severity", type=float, help="Scale every strength: 0 no damage, 1 as written, 2 double."
+            "--severity",
+            type=float,
+            help="In place of the recipe's severity: 0 no damage, 1 its steps as written, 2 double.",
         ),
         click.option(
             "--dpi",

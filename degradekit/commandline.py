@@ -37,8 +37,8 @@ def run(program: click.Command) -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        say("interrupted; the same command goes on from here")
+    except (KeyboardInterrupt, click.Abort) as error:
+        say(f"interrupted; {str(error) or 'the same command goes on from here'}")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): not an error, but Python would complain on exit.

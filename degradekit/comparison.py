@@ -55,7 +55,7 @@ def _readable(row: Row) -> dict[str, Any]:
     opened = dict(row)
     for name in ("recipe", "clean_recipe"):
         try:
-            opened[name] = json.loads(row[name])
+            opened[name] = json.loads(opened[name])
         except (KeyError, TypeError, ValueError):
             continue
     return opened

@@ -31,8 +31,8 @@ class Estimate:
     free: int
 
 
-def estimate(plan: Plan, workers: int, overwrite: bool = False) -> Estimate:
-    """The cost of ``plan`` with ``workers`` processes. Writes nothing.
+def estimate(plan: Plan, workers: int, part: tuple[int, int] = (1, 1), overwrite: bool = False) -> Estimate:
+    """The cost of the k-th of n parts of ``plan`` with ``workers`` processes. Writes nothing.
 
     ``overwrite``: as if a data set that is in the folder were not there.
 
@@ -42,9 +42,11 @@ def estimate(plan: Plan, workers: int, overwrite: bool = False) -> Estimate:
     anew = overwrite and (plan.out / manifest.RUN).exists()
     if not anew:
         manifest.refuse_others(plan.out, plan.describe(), plan.source_lines())
-    shards = range(0 if anew else plan.shard_count)
-    made = sum(plan.shard_length(shard) for shard in shards if manifest.is_done(plan.out, shard))
-    left = plan.count - made
+    ours = plan.part(*part)
+    total = sum(plan.shard_length(shard) for shard in ours)
+    there = () if anew else (shard for shard in ours if manifest.is_done(plan.out, shard))
+    made = sum(plan.shard_length(shard) for shard in there)
+    left = total - made
     tried = list(_tries(plan)) if left else []
     seconds = size = None
     if tried:
@@ -52,7 +54,7 @@ def estimate(plan: Plan, workers: int, overwrite: bool = False) -> Estimate:
         times, sizes = zip(*(tried[1:] or tried), strict=True)
         seconds = sum(times) / len(times) * left / min(workers, left)
         size = round(sum(sizes) / len(sizes) * left)
-    return Estimate(plan.count, made, seconds, size, shutil.disk_usage(_existing(plan.out)).free)
+    return Estimate(total, made, seconds, size, shutil.disk_usage(_existing(plan.out)).free)
 
 
 def _tries(plan: Plan) -> Iterator[tuple[float, int]]:
@@ -64,9 +66,9 @@ def _tries(plan: Plan) -> Iterator[tuple[float, int]]:
         start = time.perf_counter()
         try:
             loaded = samples.Loader().load(source, Timings())
+            sample, row = samples.make(settings, loaded, variant, stem, Timings())
         except DataError:
             continue
-        sample, row = samples.make(settings, loaded, variant, stem, Timings())
         size = len(manifest.line(row)) * 2
         if sample is not None:
             for role in sample.roles:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import struct
+import threading
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -17,6 +21,9 @@ from numpy.typing import NDArray
 
 from degradekit.errors import DataError
 from degradekit.photo import Image, Mask
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 Pixels: TypeAlias = NDArray[np.uint8 | np.uint16]
 
@@ -33,8 +40,15 @@ NO_FILTER = (
     (cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE) if hasattr(cv2, "IMWRITE_PNG_FILTER") else ()
 )
 FULL_COLOUR = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
+#: The format's own limit on either side.
+LARGEST_JPEG_SIDE = 65_535
+#: A JPEG's markers, but for what stands within coded pixels; that of its end; those that no length follows.
+JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+JPEG_END, JPEG_BARE = 0xD9, (0x01, 0xD8)
 #: What announces a colour profile in JPEG, PNG, WebP and (as a profile's own signature) TIFF.
 PROFILE_MARKS = (b"ICC_PROFILE\0", b"iCCP", b"ICCP", b"acsp")
+#: Held while Pillow's global limit is lifted.
+_pillow = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +92,8 @@ def read_bytes(path: Path) -> bytes:
 def decode(data: bytes, name: str) -> Bitmap:
     """Decode image bytes to RGB; gray becomes three equal channels, EXIF orientation is applied.
 
-    A truncated or damaged file is an error here, never a half-gray picture. ``name`` is for messages.
+    A truncated file is an error here, never a half-gray picture, and so is a damaged PNG (it has checksums).
+    A JPEG has none: damage inside its coded pixels may pass. ``name`` is for messages.
 
     Raises:
         DataError: see above.
@@ -91,8 +106,7 @@ def decode(data: bytes, name: str) -> Bitmap:
         if data[25] in (4, 6) or b"tRNS" in chunks:
             flags = cv2.IMREAD_UNCHANGED
     elif data.startswith(b"\xff\xd8"):
-        # An end marker cannot occur inside coded data: none after the last scan began means it is cut off.
-        if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+        if not _jpeg_ends(data):
             raise DataError(f"{name}: the JPEG is truncated (no end-of-image marker)")
     else:
         flags = cv2.IMREAD_UNCHANGED
@@ -104,6 +118,8 @@ def decode(data: bytes, name: str) -> Bitmap:
         raise DataError(f"{name}: not an image we can read, or damaged")
     if array.dtype not in (np.uint8, np.uint16):
         raise DataError(f"{name}: pixels are 8 or 16 bit integers, got {array.dtype}")
+    if flags == cv2.IMREAD_UNCHANGED:
+        array = _upright(array, data)
     if array.ndim == 2:
         # A gray profile does not fit three channels; gray files without one are sRGB gray by convention.
         return Bitmap(np.ascontiguousarray(np.repeat(array[..., None], 3, axis=2)))
@@ -137,7 +153,12 @@ def encode_png(rgb_or_gray: Pixels, alpha: Pixels | None = None, icc: bytes | No
 
 
 def encode_jpeg(rgb: Pixels, quality: int, icc: bytes | None = None) -> bytes:
-    """JPEG bytes of uint8 (H, W, 3) RGB pixels, colour at full resolution (4:4:4); ``icc`` is embedded."""
+    """JPEG bytes of uint8 (H, W, 3) RGB pixels, colour at full resolution (4:4:4); ``icc`` is embedded.
+
+    Raises:
+        DataError: a side is longer than JPEG can say.
+    """
+    check_jpeg_size(*rgb.shape[:2])
     options = [cv2.IMWRITE_JPEG_QUALITY, quality, *FULL_COLOUR]
     ok, data = cv2.imencode(".jpg", _converted(rgb, cv2.COLOR_RGB2BGR), options)
     if not ok:
@@ -157,16 +178,20 @@ def encode_jpeg(rgb: Pixels, quality: int, icc: bytes | None = None) -> bytes:
     return jpeg[:at] + segments + jpeg[at:]
 
 
+def check_jpeg_size(height: int, width: int) -> None:
+    """DataError if a JPEG cannot have that size."""
+    if max(height, width) > LARGEST_JPEG_SIDE:
+        raise DataError(f"a JPEG's sides are at most {LARGEST_JPEG_SIDE} px, got {width} x {height}")
+
+
 def speaks_for_itself(data: bytes) -> bool:
     """Whether any reader takes from these bytes the pixels that ``decode`` does.
 
     So for PNG, JPEG and WebP in plain RGB or RGBA with no orientation to apply; not for palettes, gray, CMYK,
     animations, and other formats.
     """
-    import PIL.Image
-
     try:
-        with PIL.Image.open(io.BytesIO(data)) as image:
+        with _header(data) as image:
             plain = image.format in ("PNG", "JPEG", "MPO", "WEBP") and image.mode in ("RGB", "RGBA")
             still = image.format == "MPO" or getattr(image, "n_frames", 1) == 1
             upright = image.getexif().get(EXIF_ORIENTATION, 1) == 1
@@ -240,14 +265,61 @@ def _colour_profile(data: bytes) -> bytes | None:
     """The embedded RGB profile, if the file has one."""
     if not any(mark in data for mark in PROFILE_MARKS):
         return None
-    import PIL.Image
-
     try:
-        profile = PIL.Image.open(io.BytesIO(data)).info.get("icc_profile")
+        with _header(data) as image:
+            profile = image.info.get("icc_profile")
     except (OSError, ValueError, SyntaxError):
         return None
     # Bytes 16-20 of a profile name its colour space.
     return profile if isinstance(profile, bytes) and profile[16:20] == b"RGB " else None
+
+
+def _upright(array: Any, data: bytes) -> Any:
+    """Pixels that OpenCV left as they lie in the file, turned as its EXIF says."""
+    if not data.startswith(PNG_SIGNATURE) and data[8:12] != b"WEBP":
+        return array  # In TIFF it has turned them; no other format has an orientation.
+    if not any(mark in data for mark in (b"eXIf", b"EXIF")):
+        return array
+    try:
+        with _header(data) as image:
+            orientation = image.getexif().get(EXIF_ORIENTATION, 1)
+    except (OSError, ValueError, SyntaxError):
+        return array
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return np.ascontiguousarray(array)
+
+
+@contextmanager
+def _header(data: bytes) -> Iterator[PIL.Image.Image]:
+    """An image file opened by Pillow, to read what stands before its pixels."""
+    import PIL.Image
+
+    with _pillow:
+        # Its limit on pixels is for decoding, and global. OpenCV, which decodes, has one of its own.
+        limit, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = PIL.Image.open(io.BytesIO(data))
+        finally:
+            PIL.Image.MAX_IMAGE_PIXELS = limit
+    with image:
+        yield image
+
+
+def _jpeg_ends(data: bytes) -> bool:
+    """Whether the first picture in a JPEG file has an end; cameras put other things behind it."""
+    at = 2
+    while (found := JPEG_MARKER.search(data, at)) is not None:
+        at = found.end()
+        if data[at - 1] == JPEG_END:
+            return True
+        if data[at - 1] not in JPEG_BARE and at + 2 <= len(data):
+            at += struct.unpack_from(">H", data, at)[0]
+    return False
 
 
 def _png_chunks(data: bytes, name: str) -> set[bytes]:

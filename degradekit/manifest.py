@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -29,6 +30,19 @@ Row: TypeAlias = dict[str, Any]
 RUN, METADATA, ERRORS, DONE = "run.json", "metadata.jsonl", "errors.jsonl", "done.json"
 HIDDEN = ".degradekit"
 SOURCES, ORIGINS = "sources.tsv", "origins.tsv"
+
+
+class Record(dict[str, Any]):
+    """A mapping that ``name`` was read to hold; a key that is not there is a DataError."""
+
+    def __init__(self, content: Mapping[str, Any], name: str) -> None:
+        """As ``content``; ``name`` is for messages."""
+        super().__init__(content)
+        self.name = name
+
+    def __missing__(self, key: str) -> Any:
+        """There is no ``key``: the file is damaged, or none of ours."""
+        raise DataError(f"{self.name} is damaged (it has no '{key}')")
 
 
 def claim(
@@ -61,12 +75,15 @@ def refuse_others(folder: Path, run: Mapping[str, Any], sources: Iterable[str]) 
     if folder.exists() and not folder.is_dir():
         raise OutputFolderError(f"{folder}: is a file, not a folder")
     # What a killed run leaves before its run.json is written does not make the folder somebody else's.
-    ours = {HIDDEN, f".{RUN}{atomicfiles.PARTIAL}"}
-    others = (
-        sorted(entry.name for entry in folder.iterdir() if entry.name not in ours) if folder.exists() else []
-    )
+    ours = f".{RUN}{atomicfiles.PARTIAL}"
+    others = sorted(entry.name for entry in folder.iterdir() if entry.name != ours) if folder.exists() else []
     # Asked in this order, as another run of ours may just be starting.
     if others and not (folder / RUN).exists():
+        if others == [HIDDEN]:
+            # Its marks would make another run believe that it is done.
+            raise OutputFolderError(
+                f"{folder}: holds what is left of a data set ({HIDDEN}, no {RUN}); remove it or name another"
+            )
         raise OutputFolderError(
             f"{folder}: holds files, but no data set of ours ({', '.join(others[:3])}); name another"
         )
@@ -84,7 +101,7 @@ def clear(folder: Path, entries: Iterable[str]) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def read_run(folder: Path) -> dict[str, Any]:
+def read_run(folder: Path) -> Record:
     """The ``run.json`` of a data set.
 
     Raises:
@@ -93,8 +110,12 @@ def read_run(folder: Path) -> dict[str, Any]:
     path = folder / RUN
     if not path.is_file():
         raise DataError(f"{folder}: no {RUN} there, so not a degradekit data set")
-    run: dict[str, Any] = read_json(path)
-    return run
+    return read_json(path)
+
+
+def is_data_set(folder: str) -> bool:
+    """Whether ``folder`` looks like a data set of ours, finished or not."""
+    return all(os.path.exists(f"{folder}/{name}") for name in (RUN, HIDDEN))  # noqa: PTH110 - see sources
 
 
 def read_rows(folder: Path) -> list[Row]:
@@ -126,25 +147,23 @@ def line(row: Row) -> str:
     return json.dumps(row, ensure_ascii=False)
 
 
-def parse_row(line: bytes | str, name: str) -> Row:
-    """One row; DataError if ``line`` is none."""
+def parse_row(line: bytes | str, name: str) -> Record:
+    """One row; DataError if ``line`` is none, or later if it lacks a column that is asked for."""
     try:
-        row: Row = json.loads(line)
+        row = json.loads(line)
     except ValueError as error:
         raise DataError(f"{name} is damaged ({error})") from error
     if not isinstance(row, dict):
         raise DataError(f"{name} is damaged (no mapping)")
-    return row
+    return Record(row, name)
 
 
-def read_json(path: Path) -> Any:
-    """The JSON in ``path``; DataError if it is missing or damaged."""
+def read_json(path: Path) -> Record:
+    """The mapping in ``path``; DataError if it is missing or damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_row(path.read_bytes(), f"{path}")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise DataError(f"{path}: damaged ({error})") from error
 
 
 def read_origins(folder: Path) -> dict[str, str]:

@@ -29,11 +29,11 @@ class DataSet:
         """Find where the rows begin; pictures are read when asked for."""
         self.folder = folder
         self.run = manifest.read_run(folder)
-        self.layout = layouts.find(str(self.run.get("layout")))
+        self.layout = layouts.find(str(self.run["layout"]))
         self.reader = self.layout.reader(folder)
         #: Classes of defects that have masks.
-        self.classes: tuple[str, ...] = tuple(self.run.get("classes", ()))
-        self.coding = Coding.described(self.run.get("coding"))
+        self.classes: tuple[str, ...] = tuple(self.run["classes"])
+        self.coding = Coding.described(self.run["coding"])
         self._starts = _line_starts(folder)
 
     def __len__(self) -> int:
@@ -43,7 +43,7 @@ class DataSet:
     @cached_property
     def recipe(self) -> Recipe:
         """The recipe its samples were drawn from."""
-        return recipe.parse(self.run.get("recipe"))
+        return recipe.parse(self.run["recipe"])
 
     def row(self, number: int) -> Row:
         """Row ``number``, counted from 0; DataError if it is damaged."""

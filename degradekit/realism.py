@@ -60,7 +60,7 @@ def read_annotations(path: Path) -> tuple[Defects, list[float]]:
     """Labelled defects of a CSV file, and the resolution of each of its scans in um per pixel.
 
     Raises:
-        DataError: the file is missing or empty, a column is missing, or a value is no positive number.
+        DataError: the file is missing or empty, a column is missing, or a value is no number or too small.
     """
     defects = Defects()
     scans: dict[str, float] = {}
@@ -73,8 +73,8 @@ def read_annotations(path: Path) -> tuple[Defects, list[float]]:
                 raise DataError(f"{path}: no column {', '.join(missing)}; needed: {', '.join(COLUMNS)}")
             for number, row in enumerate(reader, 2):
                 values = _numbers(path, number, row)
-                # Outlines of no area are slips of the hand.
-                if values["area_px"] == 0 or values["width_px"] == 0:
+                # Outlines of no size are slips of the hand.
+                if not all(values.values()):
                     continue
                 pitch = scans.setdefault(row["scan"], values["um_per_px"])
                 label = row["label"].strip().lower()
@@ -98,8 +98,10 @@ def _numbers(path: Path, number: int, row: dict[str, str]) -> dict[str, float]:
             values[name] = float(row[name])
         except (TypeError, ValueError):
             raise DataError(f"{path}: line {number}: {name} is a number, got {row[name]!r}") from None
-        if not (np.isfinite(values[name]) and values[name] >= 0):
-            raise DataError(f"{path}: line {number}: {name} is at least 0, got {row[name]!r}")
+        may_be_zero = name != "um_per_px"
+        if not (0 < values[name] < np.inf or (values[name] == 0 and may_be_zero)):
+            rule = "at least 0" if may_be_zero else "above 0"
+            raise DataError(f"{path}: line {number}: {name} is {rule}, got {row[name]!r}")
     return values
 
 

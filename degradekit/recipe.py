@@ -172,6 +172,14 @@ class Recipe:
         """
         return parse({**self.raw, "severity": severity}, self.name)
 
+    def scaled_by(self, factor: float) -> Recipe:
+        """The same recipe with its severity times ``factor``, 20 at most; 1 leaves it as it is.
+
+        Raises:
+            RecipeError: ``factor`` is not in [0, 20].
+        """
+        return self.at_severity(min(_severity(factor) * self.severity, MOST_SEVERE))
+
     def at_dpi(self, dpi: float) -> Recipe:
         """The same damage, in millimetres, to photographs scanned at ``dpi``, whatever format they have.
 
@@ -214,13 +222,15 @@ def load(name_or_path: str) -> Recipe:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
     try:
-        return parse(raw, default_name=path.stem)
+        return parse(raw, default_name=path.stem, folder=path.parent)
     except RecipeError as error:
         raise RecipeError(f"{path.name}: {error}") from error
 
 
-def parse(raw: Any, default_name: str = "recipe") -> Recipe:
+def parse(raw: Any, default_name: str = "recipe", folder: Path | None = None) -> Recipe:
     """Check a recipe's mapping and build it.
+
+    Folders of textures are looked for in ``folder``, then in the working directory.
 
     Raises:
         RecipeError: the message names the step, the op, the parameter, the value and the rule.
@@ -236,18 +246,12 @@ def parse(raw: Any, default_name: str = "recipe") -> Recipe:
     for key in ("name", "description"):
         if not isinstance(raw.get(key, ""), str):
             raise RecipeError(f"{key} is text, got {raw[key]!r}")
-    severity = raw.get("severity", 1.0)
-    if (
-        isinstance(severity, bool)
-        or not isinstance(severity, int | float)
-        or not 0 <= severity <= MOST_SEVERE
-    ):
-        raise RecipeError(f"severity is a number in [0, {MOST_SEVERE:g}], got {severity!r}")
+    severity = _severity(raw.get("severity", 1.0))
     before = raw.get("clean", [])
     if not isinstance(before, list):
         raise RecipeError(f"clean is a list of steps, got {before!r}")
     counts: Counter[str] = Counter()
-    listed = _pinned(listed)
+    listed = _pinned(listed, folder or Path())
     steps = tuple(_node(item, f"step {number}", counts) for number, item in enumerate(listed, 1))
     # Counted after the steps, so that adding a clean step leaves the draws of the others alone.
     clean = tuple(_node(item, f"clean step {number}", counts) for number, item in enumerate(before, 1))
@@ -260,7 +264,7 @@ def parse(raw: Any, default_name: str = "recipe") -> Recipe:
         raw.get("name", default_name),
         raw.get("description", ""),
         Scale(raw.get("format"), raw.get("dpi")),
-        float(severity),
+        severity,
         clean,
         steps,
         {"name": default_name, **raw, "steps": listed},
@@ -296,6 +300,12 @@ def with_textures(recipe: Recipe, folder: Path) -> Recipe:
     return parse({**recipe.raw, "steps": steps}, recipe.name)
 
 
+def _severity(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_SEVERE:
+        raise RecipeError(f"severity is a number in [0, {MOST_SEVERE:g}], got {value!r}")
+    return float(value)
+
+
 def _node(item: Any, where: str, counts: Counter[str]) -> Step | Group:
     """One step or group; ``counts`` numbers the occurrences of each name in the order of the file."""
     if isinstance(item, str):
@@ -329,18 +339,33 @@ def _node(item: Any, where: str, counts: Counter[str]) -> Step | Group:
         raise RecipeError(f"{where}: {error}") from error
 
 
-def _pinned(node: Any) -> Any:
-    """The steps with the content of every folder of textures written beside its name.
+def _pinned(steps: Any, base: Path) -> Any:
+    """The steps with the whole path of every folder of textures, and its content beside it.
 
-    So a run whose images were changed is another run, and a replay notices.
+    So a run whose images were changed is another run, and a replay notices. A path is taken from ``base`` if
+    it leads to a folder there, else from the working directory.
     """
-    if isinstance(node, list):
-        return [_pinned(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if isinstance(node.get("folder"), str) and "content" not in node:
-        return {**node, "content": textures.content_of(node["folder"])}
-    return {key: _pinned(value) for key, value in node.items()}
+    if not isinstance(steps, list):
+        return steps
+
+    def pinned(kind: Any, content: Any) -> Any:
+        if kind in GROUPS:
+            return _pinned(content, base)
+        known = ops.OPS[kind].parameters if kind in ops.OPS else {}
+        if "content" not in known or not isinstance(content, dict):
+            return content
+        folder = content.get("folder")
+        if not folder or not isinstance(folder, str):
+            return content
+        if not Path(folder).is_absolute():
+            folder = str(((base if (base / folder).is_dir() else Path()) / folder).resolve())
+        found = content.get("content") or textures.content_of(folder)
+        return {**content, "folder": folder, "content": found}
+
+    return [
+        {kind: pinned(kind, content) for kind, content in step.items()} if isinstance(step, dict) else step
+        for step in steps
+    ]
 
 
 def _values(op: Op, content: Any) -> dict[str, Distribution]:

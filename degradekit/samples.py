@@ -7,6 +7,7 @@ from pathlib import Path
 
 from degradekit import imagefiles, layouts, pairs
 from degradekit.coding import Coded, Coding
+from degradekit.errors import DataError
 from degradekit.imagefiles import Bitmap
 from degradekit.layouts import Layout, Sample
 from degradekit.manifest import Row
@@ -68,7 +69,11 @@ class Loader:
 def make(
     settings: Settings, loaded: Loaded, variant: int, stem: str, timings: Timings
 ) -> tuple[Sample | None, Row]:
-    """The sample called (key, variant), and its row but for file names; no sample without pictures."""
+    """The sample called (key, variant), and its row but for file names; no sample without pictures.
+
+    Raises:
+        DataError: the photograph does not suit the recipe or the coding.
+    """
     source, bitmap = loaded.source, loaded.bitmap
     layout, recipe, seed, key = layouts.find(settings.layout), settings.recipe, settings.seed, source.key
     height, width = bitmap.rgb.shape[:2]
@@ -97,13 +102,16 @@ def make(
             "clean_sha256": pairs.bitmap_hash(clean),
         }
         return None, {**row, **drawn_columns, **pairs.versions()}
-    with timings.of("(code)"):
-        kept = _kept(loaded, layout, settings.clean_coding) if clean is bitmap else None
-        coded = kept or settings.clean_coding.code(clean)
-    # From the pixels that the clean file gives back, so that the files alone give the degraded image again.
-    pair = pairs.degrade(coded.bitmap, drawn, recipe.classes, timings)
-    with timings.of("(code)"):
-        degraded = settings.coding.code(pair.degraded)
+    try:
+        with timings.of("(code)"):
+            kept = _kept(loaded, layout, settings.clean_coding) if clean is bitmap else None
+            coded = kept or settings.clean_coding.code(clean)
+        # From the pixels that the clean file gives back, so the files alone give the degraded image again.
+        pair = pairs.degrade(coded.bitmap, drawn, recipe.classes, timings)
+        with timings.of("(code)"):
+            degraded = settings.coding.code(pair.degraded)
+    except DataError as error:
+        raise DataError(f"{key}: {error}") from error
     pair = replace(pair, degraded=degraded.bitmap)
     with timings.of("(describe)"):
         row |= pair.columns()

@@ -52,9 +52,10 @@ def long_side_mm(name: str) -> float:
     Raises:
         RecipeError: the name is neither.
     """
+    name = str(name)  # YAML may hold anything.
     if name in FORMATS:
         return max(FORMATS[name])
-    match = _SIZE.fullmatch(str(name))
+    match = _SIZE.fullmatch(name)
     if match is None or not float(match[1]) * float(match[2]):
         raise RecipeError(unknown("format", name, FORMATS) + "; or a size such as 10x15cm, 24x36mm, 8x10in")
     return max(float(match[1]), float(match[2])) * _MM[match[3]]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from degradekit import deadleaves, imagefiles
+from degradekit import deadleaves, imagefiles, manifest
 from degradekit.errors import DataError, OptionError, readable
 from degradekit.imagefiles import Bitmap
 
@@ -134,16 +134,17 @@ Source = FileSource | DeadLeavesSource
 def find(specs: Sequence[str]) -> list[Source]:
     """All photographs ``specs`` name, sorted by key; with no spec the built-in ones.
 
-    A spec is a file, a folder (searched through all levels), ``builtin`` or ``dead-leaves:N``. A key is the
-    path below the folder that was named, or a file's own name; where two would be equal, both take more of
-    their path. So keys do not depend on the order of ``specs`` nor on where the folder lies.
+    A spec is a file, a folder (searched through all levels, but for data sets of ours in it), ``builtin`` or
+    ``dead-leaves:N``. A key is the path below the folder that was named, or a file's own name; where two
+    would be equal, both take more of their path. So keys do not depend on the order of ``specs``, nor on
+    where the folder lies or links in it lead to.
 
     Raises:
         DataError: a file or folder is missing, or a folder holds no photograph.
         OptionError: ``dead-leaves:N`` with an N that is no count.
     """
     found: list[Source] = []
-    files: dict[str, int] = {}
+    files: dict[str, tuple[str, int]] = {}
     for spec in specs or [BUILTIN]:
         if spec == BUILTIN:
             found.extend(_builtin())
@@ -152,11 +153,13 @@ def find(specs: Sequence[str]) -> list[Source]:
         else:
             for path, length in _listed(Path(spec)):
                 # A file that is there twice, by a link or two specs, is one photograph.
-                files[path] = max(length, files.get(path, 0))
+                place = os.path.realpath(path)
+                named = (place if path == place else path, length)
+                files[place] = min(named, files.get(place, named), key=lambda name: (-name[1], name[0]))
     taken = {source.key for source in found}
     unique = {source.key: source for source in found}
-    for path, key in _unique_keys(files, taken).items():
-        unique[key] = FileSource(key, key, path)
+    for place, key in _unique_keys(files, taken).items():
+        unique[key] = FileSource(key, key, place)
     return [unique[key] for key in sorted(unique)]
 
 
@@ -184,7 +187,7 @@ def by_origin(key: str, origin: str | None) -> Source:
 def stems(keys: Iterable[str], flat: bool = False) -> dict[str, str]:
     """Key -> file name stem: without the ending, with no dot; equal stems keep their endings.
 
-    ``flat`` stems have no folders.
+    ``flat`` stems have no folders, whitespace or commas.
 
     Raises:
         DataError: two keys would get the same stem.
@@ -204,8 +207,8 @@ def stems(keys: Iterable[str], flat: bool = False) -> dict[str, str]:
 
 
 def _stem(key: str, flat: bool) -> str:
-    """The key without its ending, with no dot; ``flat``: with no folder either."""
-    name = re.sub(r"\.[^./]*$", "", key.replace("/", "__") if flat else key)
+    """The key without its ending, with no dot; ``flat``: with no folder, whitespace or comma either."""
+    name = re.sub(r"\.[^./]*$", "", re.sub(r"[\s,]", "_", key.replace("/", "__")) if flat else key)
     return name.replace(".", "_")
 
 
@@ -245,10 +248,11 @@ def _listed(spec: Path) -> list[tuple[str, int]]:
         if not inside:
             endings = " ".join(sorted(imagefiles.SUFFIXES))
             raise DataError(f"{spec}: the folder holds no photograph ({endings})")
-        return [(os.path.realpath(f"{spec}/{'/'.join(parts)}"), len(parts)) for parts in inside]
+        folder = os.path.abspath(spec)  # noqa: PTH100 - which would follow links
+        return [(os.path.join(folder, *parts), len(parts)) for parts in inside]  # noqa: PTH118
     if not spec.exists():
         raise DataError(f"{spec}: no such file or folder (and neither '{BUILTIN}' nor '{DEAD_LEAVES}:N')")
-    return [(str(spec.resolve()), 1)]
+    return [(os.path.abspath(spec), 1)]  # noqa: PTH100
 
 
 def _photographs(folder: str, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -259,6 +263,8 @@ def _photographs(folder: str, above: tuple[str, ...]) -> Iterator[tuple[str, ...
             if entry.name.startswith("."):
                 continue
             if entry.is_dir(follow_symlinks=False):
+                if manifest.is_data_set(entry.path):
+                    continue
                 yield from _photographs(entry.path, (*above, entry.name))
             elif f".{entry.name.rpartition('.')[2].lower()}" in imagefiles.SUFFIXES and _is_file(entry):
                 yield (*above, entry.name)
@@ -272,21 +278,24 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return True
 
 
-def _unique_keys(files: Mapping[str, int], taken: set[str]) -> dict[str, str]:
-    """Path -> key, each lengthened by leading folders until no two are equal."""
-    length = dict(files)
+def _unique_keys(files: Mapping[str, tuple[str, int]], taken: set[str]) -> dict[str, str]:
+    """Place -> key, each lengthened by leading folders until no two are equal.
+
+    ``files``: place -> the path by which it was found, and how many of the last parts of that are its key.
+    """
+    length = {place: count for place, (_, count) in files.items()}
     while True:
-        keys = {path: _last_parts(path, length[path]) for path in files}
+        keys = {place: _last_parts(path, length[place]) for place, (path, _) in files.items()}
         count = Counter(keys.values())
         clashing = [
-            path
-            for path, key in keys.items()
-            if (count[key] > 1 or key in taken) and length[path] <= path.count(os.sep)
+            place
+            for place, key in keys.items()
+            if (count[key] > 1 or key in taken) and length[place] <= files[place][0].count(os.sep)
         ]
         if not clashing:
             same = next((key for key in keys.values() if count[key] > 1), None)
             if same is not None:
                 raise DataError(f"two photographs would be called '{same}'; rename one")
             return keys
-        for path in clashing:
-            length[path] += 1
+        for place in clashing:
+            length[place] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -53,9 +54,12 @@ class Plan:
         ):
             if value is not None and not low <= value <= high:
                 raise OptionError(f"{name} is a whole number in [{low}, {high}], got {value}")
-        if layouts.find(self.layout).lossless and self.coding.format != "png":
+        layout = layouts.find(self.layout)
+        if self.coding.format != "png" and (layout.lossless or not layout.pictures):
             raise OptionError(
                 f"layout {self.layout} has two pictures in one file, which JPEG would mix; use png"
+                if layout.pictures
+                else "recipes alone have no image format; what is rendered from them is not coded"
             )
 
     def describe(self) -> dict[str, Any]:
@@ -84,7 +88,8 @@ class Plan:
         """What every shard is made with."""
         clean_coding = self.coding
         layout = layouts.find(self.layout)
-        if layout.one_suffix and not layout.same_suffix:
+        # A crop is coded in any case, and then without loss.
+        if layout.one_suffix and not layout.same_suffix and self.size is None:
             files = [source.path for source in self.sources if isinstance(source, FileSource)]
             if len(files) == len(self.sources) and samples.sole_format(files) == ".jpg":
                 clean_coding = Coding("jpeg", self.coding.quality)
@@ -109,11 +114,21 @@ class Plan:
         """Samples of one shard."""
         return min(self.shard_size, self.count - number * self.shard_size)
 
+    def part(self, k: int, n: int) -> range:
+        """The numbers of the shards of the k-th of n parts."""
+        return range(k - 1, self.shard_count, n)
+
+    def stems(self) -> dict[str, str]:
+        """Key -> file name stem of every source.
+
+        Raises:
+            DataError: two would get the same.
+        """
+        return stems((source.key for source in self.sources), layouts.find(self.layout).flat)
+
     def shards(self, numbers: Iterable[int]) -> Iterator[Shard]:
         """The shards of these numbers, each built when it is asked for: pieces of (key, variant) in order."""
-        settings = self.settings()
-        flat = layouts.find(self.layout).flat
-        names = stems((source.key for source in self.sources), flat)
+        settings, names = self.settings(), self.stems()
         # Workers may run in another folder, or on another machine.
         out = self.out.absolute()
         for number in numbers:
@@ -168,17 +183,20 @@ def synthesize(
     executor: str = "processes",
     scheduler: str | None = None,
     part: tuple[int, int] = (1, 1),
+    overwrite: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Make the data set, or what is missing of it. The bytes do not depend on how it is spread.
 
     ``part`` (k, n) makes the k-th of n parts, for machines that share nothing but the folder; the part that
     ends last, or a call without it, completes the data set. ``executor`` and ``scheduler``: see
-    ``executors.start``. ``on_progress`` gets (samples done, samples in all). A photograph that cannot be read
-    is listed in the summary and in ``errors.jsonl``, and the rest is made.
+    ``executors.start``. ``overwrite`` first removes a data set that is in the folder, as soon as everything
+    else is ready. ``on_progress`` gets (samples done, samples in all). A photograph that cannot be read is
+    listed in the summary and in ``errors.jsonl``, and the rest is made.
 
     Raises:
-        OptionError: an unknown executor, a part outside [1, n].
+        OptionError: an unknown executor, a part outside [1, n], an ``overwrite`` that would remove other
+            parts or the photographs themselves.
         OutputFolderError: the folder holds something else.
         UnfinishedError: a worker died; the same call resumes.
         OSError: the disk is full or not writable; the same call resumes.
@@ -188,16 +206,21 @@ def synthesize(
     if not 1 <= k <= n:
         raise OptionError(f"a part k/n has k in [1, n], got {k}/{n}")
     executors.check(executor, scheduler)
-    layout = layouts.find(plan.layout)
-    origins = None if layout.pictures else (f"{source.key}\t{source.origin}" for source in plan.sources)
-    manifest.claim(plan.out, plan.describe(), plan.source_lines(), origins)
-    ours = range(k - 1, plan.shard_count, n)
-    todo = [number for number in ours if not manifest.is_done(plan.out, number)]
+    anew = overwrite and (plan.out / manifest.RUN).exists()
+    if anew:
+        _refuse_loss(plan, n)
+    else:
+        _claim(plan)
+    ours = plan.part(k, n)
+    todo = [number for number in ours if anew or not manifest.is_done(plan.out, number)]
     total, missing = (sum(plan.shard_length(number) for number in numbers) for numbers in (ours, todo))
     report = on_progress or (lambda done, total: None)
-    report(total - missing, total)
     finished, errors, timings = total - missing, list[Row](), Timings()
     with executors.start(executor, min(workers, max(1, len(todo))), scheduler) as running:
+        if anew:
+            remove(plan.out)
+            _claim(plan)
+        report(finished, total)
         for made in executors.finished(running, make_shard, plan.shards(todo)):
             finished += made.tried
             errors.extend(made.errors)
@@ -205,9 +228,28 @@ def synthesize(
             report(finished, total)
     rows: int | None = None
     if manifest.all_tried(plan.out, plan.shard_count):
-        rows, listed = manifest.merge(plan.out, plan.shard_count, layout.indexes)
+        rows, listed = manifest.merge(plan.out, plan.shard_count, layouts.find(plan.layout).indexes)
         errors = listed if n == 1 else errors
     return Summary(plan.out, rows, tuple(errors), missing - len(errors), time.monotonic() - start, timings)
+
+
+def _claim(plan: Plan) -> None:
+    """Make the folder this plan's, once it is known that it can be carried out."""
+    plan.stems()
+    pictures = layouts.find(plan.layout).pictures
+    origins = None if pictures else (f"{source.key}\t{source.origin}" for source in plan.sources)
+    manifest.claim(plan.out, plan.describe(), plan.source_lines(), origins)
+
+
+def _refuse_loss(plan: Plan, parts: int) -> None:
+    """Refuse to remove what is still wanted."""
+    plan.stems()
+    if parts > 1:
+        raise OptionError("--overwrite removes the whole data set, other parts too; leave it out, or --shard")
+    inside = os.path.join(os.path.realpath(plan.out), "")  # noqa: PTH118 - text, as places are
+    for source in plan.sources:
+        if isinstance(source, FileSource) and source.place.startswith(inside):
+            raise OptionError(f"{source.place}: is in the data set that --overwrite would remove")
 
 
 def make_shard(shard: Shard) -> Made:

@@ -82,7 +82,7 @@ class Layout:
         entries: what it puts into the data set's folder, beside the files every data set has.
         indexes: files made of one line per sample: name -> the line of a row.
         pictures: False if it writes no pixels.
-        flat: file stems must not have folders.
+        flat: file stems must not have folders, whitespace or commas.
         one_suffix: all clean pictures must have one ending, so a source in another format is coded anew.
         same_suffix: that ending must be the one of the degraded pictures.
         lossless: it cannot hold JPEG.

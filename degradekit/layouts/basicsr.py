@@ -2,7 +2,8 @@
 
 BasicSR's paired data set (``paired_paths_from_meta_info_file``) takes from a line the base name of the file
 in ``gt`` and expects a file of the same name and ending in ``lq``: so no folders below these two, and one
-ending for both. Real-ESRGAN's (``generate_meta_info_pairdata.py``) takes ``gt/NAME, lq/NAME``.
+ending for both. Real-ESRGAN's (``generate_meta_info_pairdata.py``) takes ``gt/NAME, lq/NAME``. They split a
+line at a space and at a comma and a space: so neither is in a name.
 """
 
 from __future__ import annotations

@@ -156,6 +156,8 @@ def find(name: str) -> Op:
     Raises:
         RecipeError: there is none; the message offers the nearest name.
     """
+    if not isinstance(name, str):  # YAML reads on, off, yes and no as truth values.
+        raise RecipeError(f"an op's name is text, got {name!r}")
     if name.startswith("A."):
         from degradekit import albumentations_bridge
 

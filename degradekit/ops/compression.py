@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from degradekit.imagefiles import as_float, quantise
+from degradekit.imagefiles import as_float, check_jpeg_size, quantise
 from degradekit.ops import Bounds, op
 from degradekit.photo import Photo
 
@@ -17,8 +17,6 @@ SUBSAMPLING = {
     "4:2:2": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
     "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
 }
-#: The format's own limit on either side.
-LARGEST_SIDE = 65_535
 
 
 @op(neutral={"quality": 100}, exact=False)  # Even quality 100 rounds to 8 bits.
@@ -34,10 +32,9 @@ def jpeg(
     Source: ITU-T T.81, through OpenCV's libjpeg-turbo.
 
     Raises:
-        ValueError: a side is over 65,535 pixels, more than JPEG can hold.
+        DataError: a side is over 65,535 pixels, more than JPEG can say.
     """
-    if max(photo.height, photo.width) > LARGEST_SIDE:
-        raise ValueError(f"jpeg: sides are at most {LARGEST_SIDE} px, got {photo.width}x{photo.height}")
+    check_jpeg_size(photo.height, photo.width)
     options = [
         cv2.IMWRITE_JPEG_QUALITY,
         quality,

@@ -89,3 +89,12 @@ def test_command(call: Callable[..., Outcome], photographs: Path, tmp_path: Path
     assert f"severity {severity:.4f}" in done.out
     assert recipe.load(str(out)).severity == severity
     assert call("degradekit", "calibrate", photographs, "--target", "psnr").code == 2
+
+
+def test_sizes_of_crops(call: Callable[..., Outcome], photographs: Path) -> None:
+    command = ("degradekit", "calibrate", photographs, "--copies", "1", "--target", "ssim=0.5", "--size")
+    for size in ("-5", "0", "15", "65536"):
+        refused = call(*command, size)
+        assert refused.code == 2
+        assert "is not in the range 16<=x<=65535" in refused.err
+    assert call(*command, "16").code == 0

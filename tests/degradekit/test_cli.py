@@ -94,6 +94,8 @@ def test_exit_codes_and_messages(call: Call, photographs: Path, tmp_path: Path) 
         (("synth", photographs, "--out", out, "--shard", "1"), 2, "K/N with K from 1 to N"),
         (("synth", photographs, "--out", out, "--layout", "pix2"), 2, "pix2"),
         (("synth", photographs, "--out", out, "--layout", "parquet", "--recipes-only"), 2, "leave out"),
+        (("synth", photographs, "--out", out, "--recipes-only", "--image-format", "jpeg"), 2, "not coded"),
+        (("synth", photographs, "--dry-run", "--scheduler", "tcp://127.0.0.1:9"), 2, "--executor dask"),
         (
             ("synth", photographs, "--out", out, "--layout", "pix2pix", "--image-format", "jpeg"),
             2,

@@ -162,6 +162,35 @@ def test_dry_run_tells_size_and_time(call: Call, finished: Path, tmp_path: Path)
     assert not (tmp_path / "out").exists()
 
 
+def test_dry_run_of_a_part(call: Call, photographs: Path, tmp_path: Path) -> None:
+    command = (
+        "degradekit",
+        "synth",
+        photographs,
+        "--out",
+        tmp_path / "out",
+        "--dry-run",
+        "--json",
+        "--shard",
+    )
+    told = [json.loads(call(*command, f"{k}/2").out)["samples"] for k in (1, 2)]
+    assert told == [3, 2]
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "3"])
+@pytest.mark.parametrize("name", ["run.json", "done.json", "metadata.jsonl"])
+def test_damaged_records_are_named(
+    call: Call, finished: Path, tmp_path: Path, name: str, content: str
+) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(finished / "out", damaged)
+    (damaged / name).write_text(f"{content}\n")
+    for command in (("info", damaged), ("replay", damaged, "a"), ("labels", damaged), ("verify", damaged)):
+        done = call("degradekit", *command)
+        assert done.code in (0, 2, 4, 5), (command, done.err)
+    assert name in call("degradekit", "info", damaged).err
+
+
 @pytest.mark.parametrize(
     ("sample", "count"), [("1%", 10), ("50%", 500), ("7", 7), ("2000", 1000), ("0.01%", 1), ("100%", 1000)]
 )

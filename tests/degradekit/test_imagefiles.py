@@ -7,11 +7,19 @@ import numpy as np
 import pytest
 from pictures import picture
 from PIL import Image as PillowImage
-from PIL import ImageCms
+from PIL import ImageCms, ImageOps
 
 from degradekit import imagefiles
 from degradekit.errors import DataError
-from degradekit.imagefiles import as_float, decode, encode_png, pixel_hash, quantise
+from degradekit.imagefiles import (
+    as_float,
+    decode,
+    encode_jpeg,
+    encode_png,
+    pixel_hash,
+    quantise,
+    speaks_for_itself,
+)
 
 
 def pillow_bytes(image: PillowImage.Image, kind: str, **options: object) -> bytes:
@@ -65,6 +73,25 @@ def test_exif_orientation_is_applied_once(orientation: int, corner: tuple[int, i
     assert rgb[corner].mean() > 200
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("PNG", "RGB"), ("PNG", "RGBA"), ("WEBP", "RGB"), ("WEBP", "RGBA"), ("TIFF", "RGB")]
+)
+def test_every_format_is_turned_upright(kind: str, mode: str, orientation: int) -> None:
+    image = PillowImage.fromarray(np.dstack([picture(1), picture(2)[..., :1]])[..., : len(mode)])
+    exif = PillowImage.Exif()
+    exif[0x0112] = orientation
+    options: dict[str, object] = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    data = pillow_bytes(image, kind, exif=exif, **options)
+    with PillowImage.open(io.BytesIO(data)) as there:
+        wanted = np.asarray(ImageOps.exif_transpose(there))
+    decoded = decode(data, "x")
+    assert np.array_equal(decoded.rgb, wanted[..., :3])
+    assert (decoded.alpha is None) == (mode == "RGB")
+    if decoded.alpha is not None:
+        assert np.array_equal(decoded.alpha, wanted[..., 3])
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
 def test_colour_profiles_are_carried(kind: str) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -82,6 +109,28 @@ def test_truncated_files_are_errors_at_every_length() -> None:
         for length in range(0, len(data) - 12, max(1, len(data) // 40)):
             with pytest.raises(DataError, match=r"photo\.x"):
                 decode(data[:length], "photo.x")
+
+
+def test_what_stands_behind_a_jpeg_is_no_concern_of_it() -> None:
+    data = pillow_bytes(PillowImage.fromarray(picture(1)), "JPEG", progressive=True)
+    for behind in (b"\0" * 64, b"film \xff\xda and more", b"\xff\xd8\xff\xda"):
+        assert np.array_equal(decode(data + behind, "x").rgb, decode(data, "x").rgb)
+        with pytest.raises(DataError, match="truncated"):
+            decode(data[:-2] + b"\0" * 8, "x")
+
+
+def test_scans_over_the_limit_of_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PillowImage, "MAX_IMAGE_PIXELS", 100)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = pillow_bytes(PillowImage.fromarray(picture(1)), "PNG", icc_profile=profile)
+    assert decode(data, "x").icc == profile
+    assert speaks_for_itself(data)
+    assert PillowImage.MAX_IMAGE_PIXELS == 100
+
+
+def test_jpegs_that_cannot_be() -> None:
+    with pytest.raises(DataError, match="at most 65535 px, got 1 x 65536"):
+        encode_jpeg(np.zeros((65_536, 1, 3), np.uint8), 90)
 
 
 def test_a_flipped_bit_in_a_png_is_an_error() -> None:

@@ -138,6 +138,22 @@ def test_basicsr_lists(finished: dict[str, Path]) -> None:
     }
 
 
+def test_basicsr_lists_can_be_split_whatever_the_names(tmp_path: Path) -> None:
+    (tmp_path / "in/my album").mkdir(parents=True)
+    for name in ("my photo.png", "my album/one, two.png"):
+        (tmp_path / "in" / name).write_bytes(imagefiles.encode_png(picture(0, 40, 48)))
+    synthesize(plan(tmp_path / "in", tmp_path / "out", layout="basicsr", copies=1))
+    # As BasicSR and Real-ESRGAN read them.
+    names = [line.split(" ")[0] for line in (tmp_path / "out/meta_info.txt").read_text().splitlines()]
+    assert names == ["my_album__one__two_0.png", "my_photo_0.png"]
+    pairs = [line.split(", ") for line in (tmp_path / "out/meta_info_pair.txt").read_text().splitlines()]
+    assert pairs == [[f"gt/{name}", f"lq/{name}"] for name in names]
+    assert all((tmp_path / "out" / name).is_file() for pair in pairs for name in pair)
+    (tmp_path / "in/my_photo.png").write_bytes(imagefiles.encode_png(picture(1, 40, 48)))
+    with pytest.raises(DataError, match=r"my photo\.png and my_photo\.png: both would be written as"):
+        synthesize(plan(tmp_path / "in", tmp_path / "other", layout="basicsr", copies=1))
+
+
 def test_webdataset_tars(finished: dict[str, Path]) -> None:
     fields = ["degraded.png", "clean.png", "mask.png", "dust.png", "hole.png", "json"]
     stems = []
@@ -300,6 +316,17 @@ def test_webdataset_fields_do_not_depend_on_the_photograph(jpegs: Path, tmp_path
     synthesize(plan(jpegs, tmp_path / "mixed", copies=1, layout="webdataset"))
     rows = manifest.read_rows(tmp_path / "mixed")
     assert {row["clean_file_name"].rpartition(".")[2] for row in rows} == {"png"}
+
+
+def test_crops_of_jpegs_are_written_without_loss(jpegs: Path, tmp_path: Path) -> None:
+    for layout in ("folders", "webdataset"):
+        synthesize(plan(jpegs, tmp_path / layout, copies=1, layout=layout, size=16))
+    cleans = (
+        [DataSet(tmp_path / layout).clean(row).rgb for row in manifest.rows(tmp_path / layout)]
+        for layout in ("folders", "webdataset")
+    )
+    for one, other in zip(*cleans, strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_files_that_do_not_speak_for_themselves() -> None:

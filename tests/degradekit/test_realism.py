@@ -41,6 +41,9 @@ def test_annotations(tmp_path: Path) -> None:
         (HEAD, "holds no defect"),
         (HEAD + "1,Dust,x,1,1,7\n", "line 2: area_px is a number, got 'x'"),
         (HEAD + "1,Dust,4,-1,1,7\n", "line 2: length_px is at least 0"),
+        (HEAD + "1,Dust,4,2,2,7\n1,Dust,4,2,2,0\n", r"bad\.csv: line 3: um_per_px is above 0, got '0'"),
+        (HEAD + "1,Dust,4,2,2,nan\n", "line 2: um_per_px is above 0, got 'nan'"),
+        (HEAD + "1,Dust,4,0,2,7\n", "holds no defect"),
     ],
 )
 def test_bad_annotations(tmp_path: Path, text: str, message: str) -> None:

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from pictures import picture
 
-from degradekit import recipe
+from degradekit import imagefiles, recipe
 from degradekit.drawn import Drawn
 from degradekit.errors import DataError, RecipeError
 from degradekit.imagefiles import Bitmap
@@ -126,6 +127,12 @@ def test_classes_come_from_every_branch() -> None:
         ({"steps": ["jpeg"]}, "either format"),
         ({"format": "35mm", "dpi": 300, "steps": ["jpeg"]}, "either format"),
         ({"dpi": 0, "steps": ["jpeg"]}, r"dpi is a number in \[1, 20000\], got 0"),
+        ({"format": [10, 15], "steps": ["jpeg"]}, r"unknown format '\[10, 15\]'.* a size such as 10x15cm"),
+        ({"format": "35mm", "steps": ["jpeg", {1: {}}]}, "step 2: an op's name is text, got 1"),
+        (
+            {"format": "35mm", "steps": [{"one_of": [{True: {}}]}]},
+            r"1\.1: an op's name is text, got True",
+        ),
         (["jpeg"], "a recipe is a mapping"),
         (None, "a recipe is a mapping"),
     ],
@@ -148,9 +155,45 @@ def test_files(tmp_path: Path) -> None:
         recipe.load(str(tmp_path / "gone.yaml"))
 
 
+def test_textures_are_found_beside_the_recipe_whatever_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared, beside, mine = (tmp_path / name for name in ("shared", "recipes/beside", "recipes/mine.yaml"))
+    for folder in (shared, beside):
+        folder.mkdir(parents=True)
+        (folder / "a.png").write_bytes(imagefiles.encode_png(picture(0)))
+    steps: list[Any] = [
+        {"scratch_textures": {"folder": folder}} for folder in ("beside", "shared", str(shared))
+    ]
+    mine.write_text(yaml.safe_dump({"format": "35mm", "steps": [{"one_of": steps}, *steps]}))
+    monkeypatch.chdir(tmp_path)
+    loaded = recipe.load("recipes/mine.yaml")
+    places = [step["scratch_textures"]["folder"] for step in loaded.raw["steps"][1:]]
+    assert places == [str(beside), str(shared), str(shared)]
+    assert loaded.raw["steps"][0]["one_of"] == loaded.raw["steps"][1:]
+    monkeypatch.chdir(tmp_path / "recipes")
+    assert recipe.parse(loaded.raw).at_severity(1).raw["steps"] == loaded.raw["steps"]
+    monkeypatch.chdir(tmp_path)
+    mine.write_text(yaml.safe_dump({"format": "35mm", "steps": [{"scratch_textures": {"folder": "gone"}}]}))
+    with pytest.raises(DataError, match="gone: no such folder of textures"):
+        recipe.load(str(mine))
+
+
+def test_only_folders_of_textures_are_pinned() -> None:
+    unnamed = {"scratch_textures": {"folder": ""}}
+    assert parsed(unnamed).raw["steps"] == [unnamed]
+    with pytest.raises(RecipeError, match="jpeg: unknown parameter 'folder'"):
+        parsed({"jpeg": {"folder": "x"}})
+
+
 @pytest.mark.parametrize(
     "text",
-    ["", "{}", '{"recipe": "x", "px_per_mm": 5, "steps": [{"op": "gone", "seed": 1, "values": {"a": 1}}]}'],
+    [
+        "",
+        "{}",
+        '{"recipe": "x", "px_per_mm": 5, "steps": [{"op": "gone", "seed": 1, "values": {"a": 1}}]}',
+        '{"recipe": "x", "px_per_mm": 5, "steps": [{"op": 1, "seed": 1, "values": {"a": 1}}]}',
+    ],
 )
 def test_damaged_records_are_data_errors(text: str) -> None:
     with pytest.raises(DataError, match="cannot be replayed"):

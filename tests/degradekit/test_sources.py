@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from plans import cheap_recipe
 
-from degradekit import deadleaves, samples, sources
+from degradekit import deadleaves, recipe, samples, sources
 from degradekit.errors import DataError, OptionError
 from degradekit.synth import Plan, synthesize
 from degradekit.timings import Timings
@@ -60,6 +60,27 @@ def test_equal_names_take_more_of_their_path(photographs: Path, tmp_path: Path) 
 
 def test_one_file_named_twice_is_one_photograph(photographs: Path) -> None:
     assert len(sources.find([str(photographs), str(photographs / "a.png")])) == 5
+
+
+def test_links_are_called_as_they_are_and_not_as_what_they_lead_to(photographs: Path, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    for number, source in enumerate(sources.find([str(photographs)])):
+        blob = tmp_path / "store" / f"{number:04x}"
+        source.path.rename(blob)
+        source.path.symlink_to(blob)
+    found = sources.find([str(photographs)])
+    assert [source.key for source in found] == ["a.png", "album/e.png", "b.png", "c.png", "d.png"]
+    assert {source.path.parent for source in found} == {(tmp_path / "store").resolve()}
+    assert [source.key for source in sources.find([str(photographs / "a.png")])] == ["a.png"]
+
+
+def test_data_sets_in_a_folder_are_no_photographs(photographs: Path) -> None:
+    before = sources.find([str(photographs)])
+    synthesize(Plan(tuple(before), recipe.load("attic"), photographs / "degraded"))
+    assert sources.find([str(photographs)]) == before
+    assert len(sources.find([str(photographs / "degraded/clean")])) == 5
+    again = synthesize(Plan(tuple(before), recipe.load("attic"), photographs / "degraded"))
+    assert again.made == 0
 
 
 def test_hidden_files_are_left_out(photographs: Path) -> None:

@@ -15,7 +15,9 @@ import pytest
 from plans import tree
 
 from degradekit import atomicfiles, imagefiles, manifest, recipe, sources
+from degradekit.coding import Coding
 from degradekit.errors import DataError, OptionError, OutputFolderError
+from degradekit.sources import FileSource
 from degradekit.synth import Plan, Summary, remove, synthesize
 
 
@@ -182,6 +184,53 @@ def test_another_run_in_the_folder_is_refused(
     with pytest.raises(OutputFolderError, match=message):
         make(photographs, tmp_path / "out", **change)
     assert tree(tmp_path / "out") == before
+
+
+def test_marks_without_a_run_are_refused(photographs: Path, tmp_path: Path) -> None:
+    make(photographs, tmp_path / "out")
+    for entry in (tmp_path / "out").iterdir():
+        if entry.name != manifest.HIDDEN:
+            entry.unlink() if entry.is_file() else shutil.rmtree(entry)
+    with pytest.raises(OutputFolderError, match=r"what is left of a data set \(\.degradekit, no run\.json\)"):
+        make(photographs, tmp_path / "out")
+
+
+def test_overwriting_removes_nothing_before_all_is_known_to_be_well(
+    photographs: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    make(photographs, out)
+    before = tree(out)
+    whole = plan(photographs, out, seed=6)
+    with pytest.raises(OptionError, match="--scheduler is for"):
+        synthesize(whole, overwrite=True, scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(OptionError, match="other parts too"):
+        synthesize(whole, overwrite=True, part=(1, 2))
+    inside = Plan(tuple(sources.find([str(out / "clean")])), recipe.load("attic"), out)
+    with pytest.raises(OptionError, match=r"a_0\.png: is in the data set that --overwrite would remove"):
+        synthesize(inside, overwrite=True)
+    names = ("a.b.png", "a_b.png", "a.b.jpg", "a_b.jpg")
+    clashing = Plan(tuple(FileSource(name, name, name) for name in names), recipe.load("attic"), out)
+    with pytest.raises(DataError, match="both would be written"):
+        synthesize(clashing, overwrite=True)
+    assert tree(out) == before
+    assert synthesize(whole, overwrite=True).made == 10
+    assert manifest.read_run(out)["seed"] == 6
+
+
+def test_a_photograph_that_no_jpeg_can_hold_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name, width in (("wide", 66_000), ("usual", 64)):
+        pixels = np.full((8, width, 3), 99, np.uint8)
+        (tmp_path / f"in/{name}.png").write_bytes(imagefiles.encode_png(pixels))
+    found = tuple(sources.find([str(tmp_path / "in")]))
+    compressed = recipe.parse({"dpi": 100, "steps": ["jpeg"]}, "compressed")
+    for coding in (Coding(), Coding("jpeg")):
+        summary = synthesize(Plan(found, compressed, tmp_path / coding.format, coding=coding))
+        assert summary.made == 1
+        assert [error["error"] for error in summary.errors] == [
+            "wide.png: a JPEG's sides are at most 65535 px, got 66000 x 8"
+        ]
 
 
 def test_another_recipe_in_the_folder_is_refused(photographs: Path, tmp_path: Path) -> None:
