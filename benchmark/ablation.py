@@ -12,7 +12,7 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
-from benchmark import checkpoints, training
+from benchmark import checkpoints, restoring, training
 from benchmark.data import PairSet, Pixels, as_batch
 from benchmark.method import Setting, Trainable, find
 from benchmark.metrics import NoValueError
@@ -91,19 +91,21 @@ def _of_codes(name: str, report: Report, store: Store) -> dict[str, Any]:
 def _clean_psnr(method: Any, test: PairSet) -> float:
     """Mean over the test photographs, in dB."""
     values = []
+    device = restoring.device_of(method)
     with torch.inference_mode():
         for index in range(len(test)):
             clean = as_batch(test.clean(index))
-            error = (method.reconstruct(clean).clamp(0, 1) - clean).square().mean()
+            error = (method.reconstruct(clean.to(device)).cpu().clamp(0, 1) - clean).square().mean()
             values.append(-10 * np.log10(max(float(error), 1e-10)))
     return float(np.mean(values))
 
 
 def _codes(method: Any, photographs: Iterable[Pixels]) -> NDArray[np.float64]:
     """Mean code of each photograph, (N, L)."""
+    device = restoring.device_of(method)
     with torch.inference_mode():
-        rows = [method.encode_old(as_batch(crop)).mean(dim=(2, 3))[0] for crop in _middles(photographs)]
-    return torch.stack(rows).double().cpu().numpy()
+        codes = [method.encode_old(as_batch(crop).to(device)).cpu() for crop in _middles(photographs)]
+        return torch.cat([code.mean(dim=(2, 3)) for code in codes]).double().numpy()
 
 
 def _middles(photographs: Iterable[Pixels]) -> Iterator[Pixels]:

@@ -21,6 +21,7 @@ from degradekit import __version__, commandline
 
 if TYPE_CHECKING:
     from benchmark.method import Declaration
+    from benchmark.run import Run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -29,7 +30,7 @@ def cli() -> None:
     """Train, score and compare restoration methods on equal terms.
 
     Exit codes: 0 done; 1 our bug; 2 usage or configuration; 3 some methods failed; 4 data missing or corrupt;
-    130 interrupted, the same command resumes. --debug shows tracebacks.
+    5 a check you asked for did not hold; 130 interrupted, the same command resumes. --debug shows tracebacks.
     """
 
 
@@ -61,7 +62,7 @@ SOURCES_HELP = (
 @click.option(
     "--workers", type=click.IntRange(min=1), help="Processes that make pairs; all cores if not given."
 )
-@click.option("--force", multiple=True, metavar="METHOD", help="Remove its results first.")
+@click.option("--force", multiple=True, metavar="A,B|all", help="Remove these methods' results first.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Methods at once.")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers take the methods.")
 @click.option("--real", multiple=True, metavar="SRC", help="Real old photographs to learn from; no truth.")
@@ -94,45 +95,29 @@ def run(
     The same command after an interruption, or a kill, goes on and ends with the same tables. With --seeds the
     runs are in RUN/seed-0, RUN/seed-1, ..., and the tables in RUN say how far they differ.
     """
-    from benchmark import profile as profiles
-
-    changes: list[str] = []
-    if train:
-        # Scenes the profile holds out are the profile's own; the user's photographs are split by share.
-        changes += [f"data.train={json.dumps(train)}", "data.held_out=[]"]
-    if test:
-        changes.append(f"data.test={json.dumps(test)}")
-    if seed is not None:
-        changes.append(f"seed={seed}")
-    if real:
-        changes.append(f"data.real={json.dumps(real)}")
-    if labelled is not None:
-        changes.append(f"data.labelled={json.dumps(labelled)}")
-    if budget is not None:
-        changes += profiles.budget(budget)
-    resolved = profiles.load(profile, file=config, overrides=[*overrides, *changes])
-    own = resolved.data.train == profiles.load(profile).data.train
+    data = {"data.train": train, "data.test": test, "data.real": real, "data.labelled": labelled}
+    options = {**data, "seed": seed}
+    resolved, own = cli_runs.configured(profile, overrides, options, budget=budget, file=config)
     # From here on torch is needed, which takes a second to import.
     from benchmark import processes
     from benchmark.run import Run, require_finished
     from benchmark.seeds import Seeds
 
     declarations = _chosen(methods)
-    for name in force:
-        _chosen(name)
     folder = out or Path("runs") / profile
     how = (declarations, folder, own, workers, jobs, scheduler)
     job: Run | Seeds = Run(resolved, *how) if seeds is None else Seeds(resolved, seeds, *how)
+    removed = _forced(force, next(iter(job.runs.values())) if isinstance(job, Seeds) else job)
     processes.join()
     if processes.rank() > 0:
         job.follow()
         return
     if dry_run:
-        plan = job.plan()
+        plan = cli_runs.forced(job.plan(), removed)
         click.echo(json.dumps(plan, indent=2) if as_json else "\n".join(map(cli_runs.planned, plan)))
         return
     try:
-        outcome = job.go(force)
+        outcome = job.go(removed)
     finally:
         processes.tell(None)  # Nothing is left to train.
     cli_runs.show(outcome.report, folder, as_json)
@@ -165,6 +150,17 @@ def _chosen(methods: str) -> list[Declaration]:
     if not names:
         raise OptionError("--methods takes names with commas between them, or all")
     return [method.find(name) for name in dict.fromkeys(names)]
+
+
+def _forced(force: tuple[str, ...], job: Run) -> list[str]:
+    """Names of the run's methods that ``--force`` means; "all" means those of ``--methods``."""
+    from degradekit.errors import OptionError, unknown
+
+    named = [one for text in force for one in (job.declarations if text == "all" else _chosen(text))]
+    for one in named:
+        if one.name not in job.methods():
+            raise OptionError(f"--force: {unknown('method of this run', one.name, job.methods())}")
+    return list(dict.fromkeys(one.name for one in named))
 
 
 def _list_methods() -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from benchmark import cli_runs
 from degradekit.commandline import say
 
 
@@ -42,20 +43,8 @@ def ablation(
     STUDY is "released" (the paper's, the default) or "best". With --real, codes of real and synthetic
     photographs are aligned, and the table says how far apart they are.
     """
-    from benchmark import profile as profiles
-
-    changes: list[str] = []
-    if train:
-        changes += [f"data.train={json.dumps(train)}", "data.held_out=[]"]
-    for key, value in (("data.test", test), ("data.real", real)):
-        if value:
-            changes.append(f"{key}={json.dumps(value)}")
-    if seed is not None:
-        changes.append(f"seed={seed}")
-    if budget is not None:
-        changes += profiles.budget(budget)
-    resolved = profiles.load(profile, overrides=[*overrides, *changes])
-    own = resolved.data.train == profiles.load(profile).data.train
+    options = {"data.train": train, "data.test": test, "data.real": real, "seed": seed}
+    resolved, own = cli_runs.configured(profile, overrides, options, budget=budget)
     from benchmark import ablation as studies
     from benchmark import method
     from benchmark.run import Run, require_finished

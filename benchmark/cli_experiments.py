@@ -9,8 +9,11 @@ from typing import Any
 
 import click
 
+from benchmark import cli_runs
 from degradekit.commandline import say
 
+#: What a study's detectors learn unless another recipe is named.
+RECIPE = "detector-training"
 #: Columns of the table of detectors: key and heading.
 COLUMNS = {
     "auc": "AUC",
@@ -48,7 +51,7 @@ COLUMNS = {
 @click.option("--train", multiple=True, metavar="SRC", help="Training photographs.")
 @click.option("--test", multiple=True, metavar="SRC", help="Test photographs.")
 @click.option(
-    "--recipe", default="detector-training", show_default=True, metavar="NAME|FILE", help="Damage to learn."
+    "--recipe", metavar="NAME|FILE", help=f"Damage to learn.  [default: {RECIPE}, or that of -o data.recipe]"
 )
 @click.option(
     "--textures",
@@ -81,7 +84,7 @@ def roc(
     profile: str,
     train: tuple[str, ...],
     test: tuple[str, ...],
-    recipe: str,
+    recipe: str | None,
     textures: Path | None,
     unseen_textures: Path | None,
     labelled: Path | None,
@@ -109,15 +112,8 @@ def roc(
     if figure or csv:
         raise OptionError("--figure and --csv go with --scores; a study writes its own into --out")
 
-    from benchmark import profile as profiles
-
-    changes = [f"data.recipe={json.dumps(recipe)}"]
-    if train:
-        changes += [f"data.train={json.dumps(train)}", "data.held_out=[]"]
-    if test:
-        changes.append(f"data.test={json.dumps(test)}")
-    resolved = profiles.load(profile, overrides=[*overrides, *changes])
-    own = resolved.data.train == profiles.load(profile).data.train
+    options = {"data.recipe": recipe, "data.train": train, "data.test": test}
+    resolved, own = cli_runs.configured(profile, overrides, options, implied={"data.recipe": RECIPE})
     folder = out or Path("runs/roc")
     from benchmark import detection_study
 

@@ -35,7 +35,7 @@ TILE = click.option(
     "--tile",
     type=click.IntRange(min=1),
     metavar="PX",
-    help="Largest side worked on in one piece; smaller needs less memory  [default: the method's, or 1024]",
+    help="Largest side worked on in one piece  [default: the method's; without one, it sees the whole]",
 )
 #: Height of the pictures on the sheet, in pixels.
 SHEET_HEIGHT = 480

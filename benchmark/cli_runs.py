@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import click
 from degradekit.commandline import say
 
 if TYPE_CHECKING:
+    from benchmark.profile import Profile
     from benchmark.report import Report
 
 
@@ -61,6 +63,52 @@ def show(result: Report, folder: Path, as_json: bool) -> None:
     # Nothing tells how wide a file or a pipe is.
     Console(width=None if sys.stdout.isatty() else 120).print(tables.terminal(result))
     say(f"tables, figures and rows.csv are in {folder}")
+
+
+def configured(
+    name: str,
+    overrides: Sequence[str],
+    options: Mapping[str, Any],
+    *,
+    implied: Mapping[str, Any] | None = None,
+    budget: str | None = None,
+    file: Path | None = None,
+) -> tuple[Profile, bool]:
+    """A profile as a command asks for it, and whether its training photographs are the profile's own.
+
+    Later ones win: the profile, ``file``, what options imply, the user's ``-o``, options that were given.
+
+    Args:
+        name: of the profile.
+        overrides: the user's ``-o``.
+        options: configuration key -> value of an option; None or nothing in it where it was not given.
+        implied: configuration key -> value that stands unless the user says otherwise.
+        budget: the option of that name.
+        file: YAML over the profile.
+
+    Raises:
+        OptionError: as of ``profile.load``.
+    """
+    from benchmark import profile as profiles
+
+    below = dict(implied or {})
+    if options.get("data.train"):
+        # Scenes the profile holds out are the profile's own; the user's photographs are split by share.
+        below["data.held_out"] = []
+    given = {key: value for key, value in options.items() if value not in (None, ())}
+    spent = [] if budget is None else profiles.budget(budget)
+    changes = [*_changes(below), *overrides, *_changes(given), *spent]
+    resolved = profiles.load(name, file=file, overrides=changes)
+    return resolved, resolved.data.train == profiles.load(name).data.train
+
+
+def _changes(values: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={json.dumps(value)}" for key, value in values.items()]
+
+
+def forced(plan: Sequence[Mapping[str, str]], names: Sequence[str]) -> list[dict[str, str]]:
+    """The plan of a run that removes the results of the methods ``names`` first."""
+    return [{**line, "why": "removed by --force"} if line["method"] in names else dict(line) for line in plan]
 
 
 def planned(line: dict[str, str]) -> str:

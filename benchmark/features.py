@@ -22,12 +22,25 @@ from benchmark.catalog import missing, present
 from degradekit import atomicfiles
 from degradekit.errors import DataError
 
-__all__ = ["Vgg19", "inception", "lpips", "lpips_with", "missing", "present", "torchvision", "vgg19"]
+__all__ = [
+    "Vgg19",
+    "inception",
+    "lpips",
+    "lpips_with",
+    "missing",
+    "of_training",
+    "present",
+    "torchvision",
+    "vgg19",
+]
 
 #: Convolutions of VGG19 between two poolings, and their channels (Simonyan & Zisserman 2015, column E).
 VGG19_BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
 #: Mean and standard deviation of ImageNet's photographs in [0, 1]; torchvision's networks expect them gone.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+#: Weights that methods are trained with; the others are for metrics.
+OF_TRAINING = ("vgg19",)
 
 Trunk = Literal["alex", "vgg", "squeeze"]
 LPIPS_WEIGHTS: Mapping[Trunk, str] = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}
@@ -64,6 +77,11 @@ class Vgg19(nn.Module):
             if number in self.names:
                 activations[self.names[number]] = image
         return activations
+
+
+def of_training() -> dict[str, str]:
+    """Those of ``present`` that training depends on."""
+    return {name: found for name, found in present().items() if name in OF_TRAINING}
 
 
 def vgg19() -> Vgg19 | None:

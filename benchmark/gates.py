@@ -40,7 +40,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Difference:
-    """One method and metric in both runs.
+    """One method and metric in both runs, on the images that were scored in both.
 
     Args:
         method: name of the method.
@@ -116,12 +116,17 @@ def compare(
 def _difference(
     method: str, metric: Metric, first: Sequence[Row], second: Sequence[Row], gates: Sequence[Gate]
 ) -> Difference:
+    of_method = [[row for row in rows if row.method == method] for rows in (first, second)]
+    # Other variants of a photograph are other images: a mean over them would be another test.
+    shared = set.intersection(
+        *({row.image for row in rows if row.metric == metric.name} for rows in of_method)
+    )
     sides = []
-    for rows in (first, second):
+    for rows in of_method:
         photographs, means = statistics.per_photograph(
-            [row for row in rows if row.method == method], metric.name
+            [row for row in rows if row.image in shared], metric.name
         )
-        sides.append(dict(zip(photographs, means[method], strict=True)))
+        sides.append(dict(zip(photographs, means.get(method, []), strict=True)))
     both = [np.array([side[name] for name in sides[0] if name in sides[1]]) for side in sides]
     known = np.isfinite(both[0]) & np.isfinite(both[1])
     # Restored exactly in both runs is no difference.

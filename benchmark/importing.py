@@ -9,6 +9,7 @@ from benchmark import folders, metrics, scoring
 from benchmark.data import PairSet
 from benchmark.store import Store
 from degradekit import atomicfiles, imagefiles, progress
+from degradekit.commandline import say
 from degradekit.errors import DataError, OptionError
 
 #: What a method's name may be: it names a folder, a line of tables, and an option's value.
@@ -65,17 +66,34 @@ def add(store: Store, name: str, restored: Path, *, summary: str, told_masks: bo
         rescore(store, name, pairs)
 
 
+def refresh(store: Store) -> dict[str, str]:
+    """Score again what was imported where ``stale``; method -> reason of those that could not be scored."""
+    failures: dict[str, str] = {}
+    for name, why in stale(store).items():
+        say(f"{name}: score again, {why}")
+        try:
+            rescore(store, name, _pairs(store))
+        except DataError as error:
+            failures[name] = str(error)
+            store.mark_failed(name, "score", failures[name])
+    return failures
+
+
+def stale(store: Store) -> dict[str, str]:
+    """The imported methods whose scores depend on what has changed since, and what that is."""
+    key = scoring.key(_metrics(store))
+    found = {name: store.stale(name, "score", key) for name in store.methods() if is_imported(store, name)}
+    return {name: why for name, why in found.items() if why is not None}
+
+
 def rescore(store: Store, name: str, pairs: PairSet) -> None:
     """Score what was imported with the run's metrics, and mark it done."""
-    profile = store.profile()
-    chosen = [metrics.find(metric) for metric in profile.metrics]
+    chosen, seed = _metrics(store), store.profile().method_seed
     with progress.reporter("images scored") as on_progress:
-        rows = scoring.score(
-            name, store.restored(name), pairs, chosen, seed=profile.method_seed, on_progress=on_progress
-        )
+        rows = scoring.score(name, store.restored(name), pairs, chosen, seed=seed, on_progress=on_progress)
     atomicfiles.write_text(store.method(name) / "scores.csv", scoring.to_csv(rows))
     store.mark_done(name, "restore", {"imported": "yes"})
-    store.mark_done(name, "score", {"metrics": ", ".join(metric.convention for metric in chosen)})
+    store.mark_done(name, "score", scoring.key(chosen))
 
 
 def is_imported(store: Store, name: str) -> bool:
@@ -95,6 +113,10 @@ def _check_name(store: Store, name: str, replace: bool) -> None:
         raise OptionError(
             f"--method '{name}': the run has one of that name; --replace puts this in its place"
         )
+
+
+def _metrics(store: Store) -> list[metrics.Metric]:
+    return [metrics.find(name) for name in store.profile().metrics]
 
 
 def _pairs(store: Store) -> PairSet:

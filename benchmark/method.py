@@ -114,7 +114,8 @@ class Trainable(Protocol):
     * ``memory``: name -> module whose buffers are needed to go on training and for nothing else (pools of
       generated images); in checkpoints, not in weights;
     * ``about``: text by key, saved inside the file of weights;
-    * ``notes``: sentences that whoever reads its numbers has to know, as "trained without VGG19 losses".
+    * ``notes``: sentences that whoever reads its numbers has to know, as "trained without VGG19 losses"; read
+      once training has ended, so what they depend on has to be in ``networks`` or ``memory``.
     """
 
     #: Everything with weights or buffers; saved and restored under these names.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,15 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark import checkpoints, tiling, training
+from benchmark import checkpoints, restoring, tiling, training
 from benchmark import method as methods
 from benchmark.method import Declaration, Detector, Method, Setting, Trainable
 from benchmark.store import Store
 from degradekit.errors import DataError, OptionError
 from degradekit.randomness import seed_of
 
-#: Tiles of methods that declare none: a photograph may be of any size, memory is not.
-TILE_PX = 1024
 #: Neighbouring tiles share this much.
 OVERLAP_PX = 64
 
@@ -29,13 +27,16 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Applied:
-    """A method with its weights, ready for use."""
+    """A method with its weights, ready for use.
+
+    ``tile`` is the largest side worked on in one piece; None leaves any size to the method.
+    """
 
     declaration: Declaration
     method: Any
     seed: int
     device: torch.device
-    tile: int = field(default=TILE_PX)
+    tile: int | None = None
 
     def restore(
         self, image: NDArray[np.float32], mask: NDArray[np.float32] | None, name: str, report: Progress
@@ -69,11 +70,13 @@ class Applied:
         mask: Tensor | None,
         report: Progress,
     ) -> Tensor:
-        height, width = image.shape[-2:]
+        sides = image.shape[-2:]
+        # Up to this side nothing is cut.
+        tile = self.tile or max(sides)
         total = 1
-        if max(height, width) > self.tile:
-            for side in (height, width):
-                total *= len(tiling.starts(side, min(side, self.tile), OVERLAP_PX))
+        if max(sides) > tile:
+            for side in sides:
+                total *= len(tiling.starts(side, min(side, tile), OVERLAP_PX))
         done = 0
 
         def one(part: Tensor, lost: Tensor | None) -> Tensor:
@@ -86,7 +89,9 @@ class Applied:
             return result.detach().float().cpu()
 
         report(0, total)
-        return tiling.tiled(one, image, mask, side=self.tile, overlap=OVERLAP_PX)
+        if total == 1:
+            return one(image, mask)
+        return tiling.tiled(one, image, mask, side=tile, overlap=OVERLAP_PX)
 
 
 def load(run: Path, name: str, tile: int | None = None) -> Applied:
@@ -95,7 +100,8 @@ def load(run: Path, name: str, tile: int | None = None) -> Applied:
     Args:
         run: folder of a run.
         name: of a method; one that trains nothing needs no results in the run.
-        tile: largest side in pixels that is worked on in one piece; None = as the method declares.
+        tile: largest side in pixels that is worked on in one piece; None = as the method declares, which
+            may leave any size to it.
 
     Raises:
         DataError: there is no run, or this method's weights are not in it.
@@ -106,8 +112,8 @@ def load(run: Path, name: str, tile: int | None = None) -> Applied:
     declaration = methods.find(name)
     if reason := declaration.unavailable():
         raise OptionError(f"{name} cannot run here: {reason}")
-    side = tile or declaration.tile or TILE_PX
-    if side < 2 * OVERLAP_PX:
+    side = tile or declaration.tile
+    if side is not None and side < 2 * OVERLAP_PX:
         raise OptionError(f"a tile has {2 * OVERLAP_PX} pixels a side at least, as tiles overlap; got {side}")
     device = training.prepare(profile.train)
     setting = Setting(profile.width, profile.method_seed, profile.train.per_image_iterations)
@@ -120,7 +126,7 @@ def load(run: Path, name: str, tile: int | None = None) -> Applied:
                 f"'benchmark run --methods {declaration.weights_of} --out {run}' trains it"
             )
         checkpoints.load_weights(method, weights)
-    return Applied(declaration, method, profile.method_seed, device, side)
+    return Applied(declaration, method, profile.method_seed, restoring.device_of(method), side)
 
 
 def detector_of(run: Path, tile: int | None = None, name: str | None = None) -> Applied:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +28,14 @@ from benchmark import (
 from benchmark.data import CropStream, Inputs, PairSet, Photographs
 from benchmark.method import Declaration, Detector, Iterative, Method, Setting, Trainable, find, notes, sizes
 from benchmark.profile import Profile
-from benchmark.store import Store
-from degradekit import atomicfiles, manifest, progress, sources
+from benchmark.store import COST, Store
+from degradekit import atomicfiles, imagefiles, manifest, progress, sources
 from degradekit.commandline import STORAGE, say
 from degradekit.errors import OptionError
 
 STAGES = ("train", "restore", "score")
 #: Splits a detector looks at: methods that ask for its masks are watched on one and tested on the other.
 DETECTED = ("val", "test")
-#: Parts of a key on which scores depend and restored images do not.
-OF_SCORES = ("metrics", "official weights", "scoring code")
 #: Settings of methods that optimise on each image, which training does not depend on.
 OF_EACH_IMAGE = {"per_image_iterations", "per_image_limit", "per_image_batch"}
 
@@ -62,25 +62,36 @@ class Pipeline:
 
     def finish(self, declaration: Declaration) -> str | None:
         """Do a method's missing stages; returns the reason when it fails, whatever the method raised."""
-        reason = declaration.unavailable()
-        stage = "unavailable"
+        name = declaration.name
+        if reason := declaration.unavailable():
+            self.store.mark_failed(name, "unavailable", reason)
+            return reason
         for other in self.needs(declaration):
-            if reason is None and "restore" not in self.store.done(other):
-                reason = f"needs {other}, which did not finish"
-        if reason is None:
-            try:
-                for stage in STAGES:
-                    self._stage(declaration, stage)
-                return None
-            except Exception as error:
-                if isinstance(error, OSError) and error.errno in STORAGE:
-                    raise
-                atomicfiles.write_text(
-                    self.store.method(declaration.name) / "error.txt", traceback.format_exc()
-                )
-                reason = " ".join(f"{type(error).__name__}: {error}".split())
-        self.store.mark_failed(declaration.name, stage, reason)
-        return reason
+            if "restore" not in self.store.done(other):
+                return self._held_up(name, other)
+        stage = STAGES[0]
+        try:
+            for stage in STAGES:
+                self._stage(declaration, stage)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in STORAGE:
+                raise
+            atomicfiles.write_text(self.store.method(name) / "error.txt", traceback.format_exc())
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            self.store.mark_failed(name, stage, reason)
+            return reason
+        # Where all was done already, no new mark has taken back a failure of before.
+        self.store.clear_failure(name)
+        return None
+
+    def _held_up(self, name: str, other: str) -> str:
+        """Record that a method fails because another one did; the reason."""
+        what = f"{other}, which did not finish"
+        if self.store.failure(other).get("stage") == "unavailable":
+            self.store.mark_failed(name, "unavailable", f"needs {what}")
+        else:
+            self.store.mark_failed(name, "needs", what)
+        return f"needs {what}"
 
     def _stage(self, declaration: Declaration, stage: str) -> None:
         name = declaration.name
@@ -138,8 +149,10 @@ class Pipeline:
             )
         # Not in any table: two runs of the same numbers never take the same time.
         cost |= {"device": str(device), **store.environment()}
+        # A method built anew does not know what it was trained with.
+        cost["notes"] = list(notes(method))
         if processes.rank() == 0:
-            atomicfiles.write_json(folder / "cost.json", cost)
+            atomicfiles.write_json(folder / COST, cost)
 
     def _real(self) -> Photographs | None:
         return data.real_photographs(sources.find(self.profile.data.real)) if self.profile.data.real else None
@@ -159,7 +172,7 @@ class Pipeline:
         method = training.build(declaration, self._setting(), device)
         inputs = Inputs(self.store.data("test"), self._detected(declaration, "test"))
         stems = self._stems(declaration, inputs)
-        said = list(notes(method))
+        said = self._notes(declaration, method)
         if len(stems) < len(inputs):
             said.append(f"tested on {len(stems)} of the {len(inputs)} images, out of the contest for bold")
         about: dict[str, Any] = {
@@ -174,7 +187,8 @@ class Pipeline:
         }
         if isinstance(method, Trainable):
             checkpoints.load_weights(method, self.store.method(declaration.weights_of) / training.WEIGHTS)
-            (folder / training.CHECKPOINT).unlink(missing_ok=True)
+            for left in (training.CHECKPOINT, training.BEST):
+                (folder / left).unlink(missing_ok=True)
             about["parameters"] = sizes(method)
         atomicfiles.write_json(folder / "method.json", about)
         self._clear_others(name, key)
@@ -185,6 +199,13 @@ class Pipeline:
                 )
         else:
             self._make(method, declaration, inputs, self.store.restored(name), stems)
+
+    def _notes(self, declaration: Declaration, method: Method | Detector) -> list[str]:
+        """What a reader has to know: as the training wrote it, or as a method without training says it."""
+        if not isinstance(method, Trainable):
+            return list(notes(method))
+        told: list[str] = manifest.read_json(self.store.method(declaration.weights_of) / COST)["notes"]
+        return told
 
     def _make(
         self,
@@ -232,24 +253,29 @@ class Pipeline:
         if which == "real" and declaration.mask == "oracle":
             return "nobody knows where a real photograph is damaged"
         out = self.store.apart(declaration.name, which)
+        masks = out / ".masks" if declaration.mask == "detected" else None
+        inputs = self._inputs_apart(declaration, which, masks)
+        key = {**key, "images": atomicfiles.fingerprint(inputs.stems)}
         mark = self.store.method(declaration.name) / f"on_{which}.json"
         if not mark.is_file() or manifest.read_json(mark) != key:
             shutil.rmtree(out, ignore_errors=True)
             atomicfiles.write_json(mark, key)
-        masks = out / ".masks" if declaration.mask == "detected" else None
         if masks is not None:
-            self._apply_apart(find(self.profile.detector), which, masks, None)
-        self._apply_apart(declaration, which, out, masks)
+            detector = find(self.profile.detector)
+            self._apply_apart(detector, self._inputs_apart(detector, which, None), masks)
+        self._apply_apart(declaration, inputs, out)
         return out
 
-    def _apply_apart(self, declaration: Declaration, which: str, out: Path, masks: Path | None) -> None:
-        if which == "clean":
-            pairs = PairSet(self.store.data("test"))
-            inputs: apart.CleanInputs | apart.RealInputs = apart.CleanInputs(
-                pairs.subset(self._stems(declaration, pairs)), masks
-            )
-        else:
-            inputs = apart.RealInputs(sources.find(self.profile.data.real), masks)
+    def _inputs_apart(
+        self, declaration: Declaration, which: str, masks: Path | None
+    ) -> apart.CleanInputs | apart.RealInputs:
+        if which == "real":
+            return apart.RealInputs(sources.find(self.profile.data.real), masks)
+        pairs = PairSet(self.store.data("test"))
+        first = scoring.first_variants(pairs, self._stems(declaration, pairs))
+        return apart.CleanInputs(pairs.subset(first), masks)
+
+    def _apply_apart(self, declaration: Declaration, inputs: restoring.Images, out: Path) -> None:
         method = training.build(declaration, self._setting(), training.prepare(self.profile.train))
         if isinstance(method, Trainable):
             checkpoints.load_weights(method, self.store.method(declaration.weights_of) / training.WEIGHTS)
@@ -257,7 +283,8 @@ class Pipeline:
 
     def _score(self, declaration: Declaration, key: dict[str, str]) -> None:
         scopes = {metric.scope for metric in self._metrics()}
-        restored = {name: key[name] for name in key if name not in OF_SCORES}
+        of_scores = scoring.key(self._metrics())
+        restored = {name: key[name] for name in key if name not in of_scores}
         apart_from_pairs = {
             f"{which}_restored": self._apart(declaration, which, restored)
             for which in ("clean", "real")
@@ -268,10 +295,11 @@ class Pipeline:
             rows = scoring.score(
                 declaration.name,
                 self.store.restored(declaration.name),
-                pairs.subset(self._stems(declaration, pairs)),
+                pairs,
                 self._metrics(),
                 seed=self.profile.method_seed,
                 on_progress=on_progress,
+                stems=self._stems(declaration, pairs),
                 **apart_from_pairs,
             )
         atomicfiles.write_text(self.store.method(declaration.name) / "scores.csv", scoring.to_csv(rows))
@@ -295,7 +323,7 @@ class Pipeline:
                 "training pairs": self._pairs("train"),
                 "validation pairs": self._pairs("val"),
                 "training code": sourcecode.fingerprint(declaration.module, "benchmark.training"),
-                "pretrained weights": atomicfiles.fingerprint(features.present()),
+                "pretrained weights": atomicfiles.fingerprint(features.of_training()),
             }
             if profile.data.real:
                 key["real photographs"] = self._files(profile.data.real)
@@ -320,24 +348,30 @@ class Pipeline:
             return key
         if profile.data.real and any(metric.scope == "real" for metric in self._metrics()):
             key["real photographs"] = self._files(profile.data.real)
-        functions = {metric.function.__module__ for metric in self._metrics()}
-        return {
-            **key,
-            "metrics": ", ".join(metric.convention for metric in self._metrics()),
-            "official weights": atomicfiles.canonical_json(metrics.weights_key(self._metrics())),
-            "scoring code": sourcecode.fingerprint("benchmark.scoring", *sorted(functions)),
-        }
+        return key | scoring.key(self._metrics())
 
     def _files(self, origins: Sequence[str]) -> str:
-        """Fingerprint of files that pairs are not made of: names, sizes and times of change."""
+        """Fingerprint of photographs that pairs are not made of: names and content."""
         found = sources.find(origins)
-        return atomicfiles.fingerprint([f"{source.key} {source.extent}" for source in found])
+        return atomicfiles.fingerprint([f"{source.key} {_content(source)}" for source in found])
 
     def _pairs(self, part: str) -> str:
         """Fingerprint of a split's pairs: names and hashes of decoded pixels."""
         rows = manifest.read_rows(self.store.data(part))
         hashed = [{key: row[key] for key in row if key.endswith(("file_name", "sha256"))} for row in rows]
         return atomicfiles.fingerprint(hashed)
+
+
+def _content(source: sources.Source) -> str:
+    if isinstance(source, sources.FileSource):
+        return _hash(source.path, source.stamp)
+    return str(source.extent)
+
+
+@cache
+def _hash(path: Path, stamp: tuple[int, ...]) -> str:
+    """SHA-256 (hex) of a file; taken again by one program only if ``stamp`` has changed."""
+    return hashlib.sha256(imagefiles.read_bytes(path)).hexdigest()
 
 
 def has(declaration: Declaration, stage: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark import metrics, report, splits, store
+from benchmark import importing, metrics, report, splits, store
 from benchmark import profile as profiles
 from benchmark.method import Declaration, discover, find
 from benchmark.pipeline import STAGES, Pipeline, has
@@ -85,7 +85,7 @@ class Run:
             for name in force:
                 self.store.remove(name)
             self._prepare(divided)
-            failures = self._finish_all()
+            failures = self._finish_all() | importing.refresh(self.store)
             return Outcome(report.write(self.store), failures)
 
     def follow(self) -> None:
@@ -120,11 +120,18 @@ class Run:
             yield from executors.finished(pool, self.pipeline.finish_named, names)
 
     def plan(self) -> list[dict[str, str]]:
-        """Every stage of every method and why it has to be done; nothing is written."""
-        divided = self.split()
-        described = self._described(divided)
+        """Every stage of every method and why it has to be done; nothing is written.
+
+        Raises:
+            DegradekitError: as of ``go``, which would refuse the folder or the photographs.
+        """
+        described = self._described(self.split())
         path = self.store.folder / store.DATA
-        prepared = path.is_file() and manifest.read_json(path) == described
+        prepared = path.is_file()
+        if (self.store.folder / store.CONFIG).exists():
+            self.store.refuse_another(self.profile.model_dump(mode="json"))
+        if prepared:
+            _refuse_change(self.store.folder, manifest.read_json(path), described)
         lines = [{"method": "", "stage": "prepare", "why": "done" if prepared else "not done yet"}]
         for declaration in self._jobs():
             redo = ""
@@ -135,7 +142,12 @@ class Run:
                 why = (redo or self.store.stale(declaration.name, stage, key)) if prepared else "not done yet"
                 redo = redo or (f"after {stage}" if why else "")
                 lines.append({"method": declaration.name, "stage": stage, "why": why or "done"})
-        return lines
+        imported = importing.stale(self.store) if prepared else {}
+        return lines + [{"method": name, "stage": "score", "why": why} for name, why in imported.items()]
+
+    def methods(self) -> list[str]:
+        """Names of the chosen methods and of those they depend on."""
+        return [declaration.name for declaration in self._jobs()]
 
     def _jobs(self) -> list[Declaration]:
         """The chosen methods and those they depend on, each after what it depends on.

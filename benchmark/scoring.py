@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark import folders
+from benchmark import folders, sourcecode
 from benchmark import metrics as registry
 from benchmark.data import PairSet
 from benchmark.featuresets import FeatureSets
 from benchmark.folders import FolderPairs
 from benchmark.metrics import Metric, NoValueError, Pixels
-from degradekit import imagefiles
+from degradekit import atomicfiles, imagefiles
 from degradekit.errors import DataError
 
 #: How a table and a CSV file write a value that does not exist.
@@ -66,6 +66,7 @@ def score(
     *,
     seed: int,
     on_progress: Callable[[int, int], None],
+    stems: Sequence[str] | None = None,
     clean_restored: Path | str = "not applied to clean photographs",
     real_restored: Path | str = "no real photographs in this run",
 ) -> list[Row]:
@@ -76,33 +77,40 @@ def score(
 
     Args:
         method: for the rows.
-        restored: folder of images, one per pair, under its stem.
+        restored: folder of images, one per pair or per one of ``stems``, under its stem.
         pairs: the clean images and the masks.
         metrics: what to compute.
         seed: for the rows.
         on_progress: gets (images done, images).
-        clean_restored: folder of what the method makes of the clean image of each photograph's first pair,
-            for metrics of that scope; or why there is none.
+        stems: those of the pairs that the method restored; None: all.
+        clean_restored: folder of what the method makes of the clean images of ``first_variants``, for
+            metrics of that scope; or why there is none.
         real_restored: folder of restored real photographs, for metrics of that scope; or why there is none.
 
     Raises:
         DataError: an image is missing, surplus, unreadable, not 8 bit, or of another size than its clean one.
     """
-    paths = match_stems(restored, pairs.stems)
-    clean_stems = {pairs.stems[place] for place in first_of_each_photograph(pairs.rows)}
-    clean_paths = {} if isinstance(clean_restored, str) else match_stems(clean_restored, sorted(clean_stems))
     scopes = {metric.scope for metric in metrics}
+    chosen = set(pairs.stems if stems is None else stems)
+    paths = match_stems(restored, sorted(chosen))
+    clean_stems = first_variants(pairs, chosen) if "clean" in scopes else []
+    clean_paths = {} if isinstance(clean_restored, str) else match_stems(clean_restored, clean_stems)
+    needed = chosen.union(clean_stems)
+    places = [place for place, stem in enumerate(pairs.stems) if stem in needed]
     by_image = [metric for metric in metrics if metric.scope in ("pair", "masked", "clean")]
     rows = []
     with FeatureSets(metrics) as sets:
-        for index, (stem, pair) in enumerate(zip(pairs.stems, pairs.rows, strict=True)):
-            on_progress(index, len(pairs))
-            clean = pairs.clean(index)
-            pixels = _read(paths[stem], clean)
-            inputs: dict[str, tuple[NDArray[Any], ...] | str] = {"pair": (pixels, clean)}
-            if "masked" in scopes:
-                inputs["masked"] = (pixels, clean, registry.damaged(pairs.mask(index)))
-            if "clean" in scopes and stem in clean_stems:
+        for done, index in enumerate(places):
+            on_progress(done, len(places))
+            stem, pair, clean = pairs.stems[index], pairs.rows[index], pairs.clean(index)
+            inputs: dict[str, tuple[NDArray[Any], ...] | str] = {}
+            if stem in chosen:
+                pixels = _read(paths[stem], clean)
+                inputs["pair"] = (pixels, clean)
+                if "masked" in scopes:
+                    inputs["masked"] = (pixels, clean, registry.damaged(pairs.mask(index)))
+                sets.add(pixels, clean)
+            if stem in clean_stems:
                 inputs["clean"] = (
                     clean_restored
                     if isinstance(clean_restored, str)
@@ -112,7 +120,6 @@ def score(
             rows += [
                 _row(about, metric, inputs[metric.scope]) for metric in by_image if metric.scope in inputs
             ]
-            sets.add(pixels, clean)
         whole = (method, seed, "", "", "", 0)
         rows += [
             _row(whole, metric, features, sets.note(metric))
@@ -121,8 +128,29 @@ def score(
             for features in [sets.features(metric)]
         ]
     rows += _real(method, seed, [metric for metric in metrics if metric.scope == "real"], real_restored)
-    on_progress(len(pairs), len(pairs))
+    on_progress(len(places), len(places))
     return rows
+
+
+def key(metrics: Sequence[Metric]) -> dict[str, str]:
+    """What scores depend on beside the images, in parts that a message can name."""
+    functions = {metric.function.__module__ for metric in metrics}
+    return {
+        "metrics": ", ".join(metric.convention for metric in metrics),
+        "official weights": atomicfiles.canonical_json(registry.weights_key(metrics)),
+        "scoring code": sourcecode.fingerprint("benchmark.scoring", *sorted(functions)),
+    }
+
+
+def first_variants(pairs: PairSet | FolderPairs, stems: Iterable[str]) -> list[str]:
+    """Stems of the first variants of the photographs that ``stems`` are of, the same for whatever method.
+
+    They need not be among ``stems``, which may name some of the variants only.
+    """
+    named = set(stems)
+    shown = {row["key"] for stem, row in zip(pairs.stems, pairs.rows, strict=True) if stem in named}
+    first = first_of_each_photograph(pairs.rows)
+    return [pairs.stems[place] for place in first if pairs.rows[place]["key"] in shown]
 
 
 def first_of_each_photograph(rows: Sequence[Mapping[str, Any]]) -> list[int]:

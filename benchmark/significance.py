@@ -14,11 +14,13 @@ ALPHA = 0.05
 EXACT = 100
 
 Values = NDArray[np.float64]
+#: Two methods -> the values of each, one per photograph, made of the same images.
+Pairs = Mapping[tuple[str, str], tuple[Values, Values]]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two methods on one metric, over the photographs for which both have a value.
+    """Two methods on one metric, over the photographs of which both have a value, on the images both have.
 
     Args:
         first: name of the better one, by the sum of signed ranks.
@@ -79,38 +81,40 @@ class Ranks:
         return groups
 
 
-def compare(values: Mapping[str, Values], *, higher_is_better: bool) -> list[Comparison]:
-    """Every pair of methods, smallest p first.
+def pairs_of(values: Mapping[str, Values]) -> Pairs:
+    """Every two methods that were tested on the same images.
 
     Args:
         values: per method one value per photograph, same order for all; NaN where there is none.
+    """
+    return {(one, other): (values[one], values[other]) for one, other in combinations(values, 2)}
+
+
+def compare(pairs: Pairs, *, higher_is_better: bool) -> list[Comparison]:
+    """Every pair of methods with a photograph in common, smallest p first.
+
+    Args:
+        pairs: their values; NaN where there is none.
         higher_is_better: direction of the metric.
     """
     found = []
-    for (one, other), (p, adjusted) in pairwise(values).items():
-        difference = differences(values[one], values[other])
-        effect = rank_biserial(difference) * (1 if higher_is_better else -1)
+    for (one, other), (p, adjusted) in pairwise(pairs).items():
+        values = pairs[one, other]
+        effect = rank_biserial(differences(*values)) * (1 if higher_is_better else -1)
         first, second = (one, other) if effect >= 0 else (other, one)
-        signed = differences(values[first], values[second])
+        signed = differences(*(values if effect >= 0 else values[::-1]))
         better = signed if higher_is_better else -signed
         wins = float(np.mean((better > 0) + (better == 0) / 2))
         found.append(Comparison(first, second, len(signed), *shift(signed), abs(effect), wins, p, adjusted))
     return sorted(found, key=lambda pair: (pair.adjusted, pair.p, pair.first, pair.second))
 
 
-def pairwise(values: Mapping[str, Values]) -> dict[tuple[str, str], tuple[float, float]]:
+def pairwise(pairs: Pairs) -> dict[tuple[str, str], tuple[float, float]]:
     """(method, method) -> (p, Holm-adjusted p), for all pairs with a photograph in common."""
-    known = {name: sample for name, sample in values.items() if not np.isnan(sample).all()}
-    pairs = [
-        (one, other, difference)
-        for one, other in combinations(known, 2)
-        if len(difference := differences(known[one], known[other]))
-    ]
-    raw = [signed_rank(difference) for _, _, difference in pairs]
-    corrected = holm(raw)
-    return {
-        (pair[0], pair[1]): both for pair, both in zip(pairs, zip(raw, corrected, strict=True), strict=True)
-    }
+    changes = {pair: differences(*values) for pair, values in pairs.items()}
+    raw = {pair: signed_rank(change) for pair, change in changes.items() if len(change)}
+    corrected = holm(list(raw.values()))
+    return {pair: (p, adjusted) for (pair, p), adjusted in zip(raw.items(), corrected, strict=True)}
 
 
 def differences(first: Values, second: Values) -> Values:

@@ -44,7 +44,7 @@ def split(data: Data, seed: int, *, default_train: bool) -> Split:
 
     Raises:
         DataError: photographs are missing or unreadable, too few to divide, or one is on both sides.
-        OptionError: there is nothing to train on.
+        OptionError: there is nothing to train on, or nothing is called as a pattern of ``held_out`` says.
     """
     if not data.train:
         raise OptionError("this profile has no training photographs of its own; name some: --train SRC")
@@ -92,7 +92,16 @@ def _identity(source: Source) -> str:
 
 
 def _held_out(pool: Sequence[Source], patterns: Sequence[str]) -> set[str]:
-    return {source.group for source in pool if any(fnmatchcase(source.key, pattern) for pattern in patterns)}
+    groups: set[str] = set()
+    for pattern in patterns:
+        found = {source.group for source in pool if fnmatchcase(source.key, pattern)}
+        if not found:
+            raise OptionError(
+                f"data.held_out: none of {len(pool)} photographs matches '{pattern}'; they are called as "
+                f"'{pool[0].key}' is; -o data.held_out=[] takes a share of the scenes"
+            )
+        groups |= found
+    return groups
 
 
 def _share(pool: Sequence[Source], share: float, seed: int, part: str) -> set[str]:

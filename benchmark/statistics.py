@@ -6,15 +6,17 @@ resample runs too.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark import significance
 from benchmark.scoring import Row
+from benchmark.significance import Pairs
 from degradekit.randomness import stream
 
 RESAMPLES, BLOCK = 10_000, 500
@@ -58,10 +60,8 @@ class Summary:
 def per_photograph(rows: Iterable[Row], metric: str) -> tuple[list[str], dict[str, Values]]:
     """Photographs (sorted) and, per method, the mean over the variants of each; NaN where none has a value.
 
-    A method may have been scored on some of the images only (those that optimise on each image are).
-
-    Raises:
-        ValueError: two methods were scored on images of which neither has all.
+    A method may have been scored on some of the images only (those that optimise on each image are). Two
+    methods are then compared by ``on_shared_images``, several by those of ``complete``.
     """
     photographs, values = per_seed([rows], metric)
     return photographs, {method: table[0] for method, table in values.items()}
@@ -71,12 +71,8 @@ def per_seed(runs: Sequence[Iterable[Row]], metric: str) -> tuple[list[str], dic
     """As ``per_photograph`` of several runs: a table per method, a line per run and a column per photograph.
 
     A line is NaN where the run lacks the method.
-
-    Raises:
-        ValueError: two methods were scored on images of which neither has all.
     """
     values: dict[str, dict[tuple[int, str], list[float]]] = defaultdict(lambda: defaultdict(list))
-    scored: dict[str, set[str]] = defaultdict(set)
     names: set[str] = set()
     for number, rows in enumerate(runs):
         for row in rows:
@@ -84,11 +80,7 @@ def per_seed(runs: Sequence[Iterable[Row]], metric: str) -> tuple[list[str], dic
                 known = values[row.method][number, row.photograph]
                 if not np.isnan(row.value):
                     known.append(row.value)
-                scored[row.method].add(row.image)
                 names.add(row.photograph)
-    most = max(scored.values(), key=len, default=set())
-    if not all(images <= most for images in scored.values()):
-        raise ValueError("methods were scored on different images")
     photographs = sorted(names)
     tables = {
         method: np.array(
@@ -97,6 +89,38 @@ def per_seed(runs: Sequence[Iterable[Row]], metric: str) -> tuple[list[str], dic
         for method, found in sorted(values.items())
     }
     return photographs, tables
+
+
+def on_shared_images(runs: Sequence[Iterable[Row]], metric: str) -> Pairs:
+    """Every two methods' values per photograph, averaged over seeds, on the images both were scored on."""
+    of_metric = [[row for row in rows if row.metric == metric] for rows in runs]
+    images = _images(chain.from_iterable(of_metric))
+    values: dict[frozenset[str], dict[str, Values]] = {}
+    pairs = {}
+    for one, other in combinations(sorted(images), 2):
+        shared = frozenset(images[one] & images[other])
+        if shared not in values:
+            _, tables = per_seed([[row for row in rows if row.image in shared] for rows in of_metric], metric)
+            values[shared] = {name: over_seeds(table) for name, table in tables.items()}
+        if shared:
+            pairs[one, other] = (values[shared][one], values[shared][other])
+    return pairs
+
+
+def complete(rows: Iterable[Row], metric: str) -> set[str]:
+    """The methods that were scored on as many images as any other, and on the same ones."""
+    images = _images(row for row in rows if row.metric == metric)
+    times = Counter(images.values())
+    most = max(times, key=lambda scored: (len(scored), times[scored]), default=frozenset())
+    return {method for method, scored in images.items() if scored == most}
+
+
+def _images(rows: Iterable[Row]) -> dict[str, frozenset[str]]:
+    """Method -> names of the images it has a row of."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        found[row.method].add(row.image)
+    return {method: frozenset(images) for method, images in found.items()}
 
 
 def over_seeds(table: Values) -> Values:
@@ -114,7 +138,11 @@ def seed_means(table: Values) -> Values:
 
 
 def summarise(
-    values: Mapping[str, Values], *, higher_is_better: bool, contenders: Sequence[str]
+    values: Mapping[str, Values],
+    *,
+    higher_is_better: bool,
+    contenders: Sequence[str],
+    pairs: Pairs | None = None,
 ) -> dict[str, Summary]:
     """Mean, bootstrap interval (10,000 resamples, 95 %) and the best methods.
 
@@ -124,7 +152,8 @@ def summarise(
     Args:
         values: per method one value per photograph, or a line of these per seed; same order for all.
         higher_is_better: direction of the metric.
-        contenders: the methods that may be called best.
+        contenders: the methods that may be called best; they were tested on the same images.
+        pairs: of ``on_shared_images``; None: all methods were tested on the same images.
     """
     tables = {method: np.atleast_2d(table) for method, table in values.items()}
     samples = {method: over_seeds(table) for method, table in tables.items()}
@@ -142,7 +171,7 @@ def summarise(
         summaries[method] = Summary(
             mean, low, high, count, count - known - missing, missing, sd=_sd(of_seeds), seeds=len(of_seeds)
         )
-    best = _best(samples, summaries, higher_is_better, contenders)
+    best = _best(samples, summaries, higher_is_better, contenders, pairs)
     return {method: replace(summary, best=method in best) for method, summary in summaries.items()}
 
 
@@ -151,6 +180,7 @@ def _best(
     summaries: Mapping[str, Summary],
     higher_is_better: bool,
     contenders: Sequence[str],
+    pairs: Pairs | None,
 ) -> set[str]:
     """The contender with the best mean, and those not significantly worse."""
     known = {name: sample for name, sample in values.items() if not np.isnan(summaries[name].mean)}
@@ -161,7 +191,8 @@ def _best(
     sign = 1 if higher_is_better else -1
     leader = max(competing, key=lambda name: sign * summaries[name].mean)
     worse = set()
-    for pair, (_, adjusted) in significance.pairwise(known).items():
+    compared = significance.pairs_of(values) if pairs is None else pairs
+    for pair, (_, adjusted) in significance.pairwise(compared).items():
         if leader in pair and adjusted < significance.ALPHA:
             (other,) = set(pair) - {leader}
             change = significance.differences(known[leader], known[other])

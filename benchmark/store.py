@@ -6,14 +6,15 @@
     environment.json                versions and machine of the latest start
     data.json  data/{train,val,test}/       which photographs, and the pairs made of them
     methods/NAME/training.jsonl     losses and validation PSNR along the budget
-    methods/NAME/cost.json          how long training took, on what
-    methods/NAME/checkpoint.pt      while training; afterwards weights.safetensors
+    methods/NAME/cost.json          how long training took, on what, and the notes of what was trained
+    methods/NAME/checkpoint.pt      while training, with best.safetensors; afterwards weights.safetensors
     methods/NAME/restored/STEM.png  one per test pair
     methods/NAME/detected/{val,test}/STEM.png       of a detector: probabilities, 16 bit
     methods/NAME/on_{clean,real}/STEM.png           what it makes of undamaged and of real photographs
     methods/NAME/scores.csv         one row per image and metric
     methods/NAME/done.json          stage -> key, written last
-    methods/NAME/failed.json        the stage and the reason, when it did not work out
+    methods/NAME/failed.json        the stage ("unavailable", "needs": before all) and the reason, when it
+                                    did not work out
     rows.csv  tables/  figures/     made of the scores alone
 
 The folder of several seeds has ``pool.json`` instead, which names their runs, and the same tables.
@@ -46,6 +47,8 @@ CONFIG, ENVIRONMENT, DATA, DONE, FAILED = (
     "failed.json",
 )
 LOCK = ".lock"
+#: Of a trained method: what its training took, and its notes.
+COST = "cost.json"
 #: In a folder where the results of several runs are put together: which runs these are.
 POOL = "pool.json"
 PACKAGES = ("degradekit", "numpy", "opencv-python-headless", "torch", "scikit-image", "scipy", "matplotlib")
@@ -67,7 +70,7 @@ class Store:
             raise OutputFolderError(f"{self.folder}: is a file, not a folder")
         asked = profile.model_dump(mode="json")
         if (self.folder / CONFIG).exists():
-            self._compare(asked)
+            self.refuse_another(asked)
         else:
             strangers = [entry.name for entry in self.folder.glob("*") if not entry.name.startswith(".")]
             if strangers:
@@ -162,7 +165,7 @@ class Store:
     def mark_done(self, name: str, stage: str, key: Mapping[str, str]) -> None:
         """Record that a stage is done, after all its files are written."""
         atomicfiles.write_json(self.method(name) / DONE, {**self.done(name), stage: dict(key)})
-        (self.method(name) / FAILED).unlink(missing_ok=True)
+        self.clear_failure(name)
 
     def forget(self, name: str, stage: str) -> None:
         """Take back the mark of a stage that is about to be done again."""
@@ -173,6 +176,10 @@ class Store:
     def mark_failed(self, name: str, stage: str, reason: str) -> None:
         """Record that a method could not finish."""
         atomicfiles.write_json(self.method(name) / FAILED, {"stage": stage, "reason": reason})
+
+    def clear_failure(self, name: str) -> None:
+        """Take back ``mark_failed``."""
+        (self.method(name) / FAILED).unlink(missing_ok=True)
 
     def failure(self, name: str) -> dict[str, Any]:
         """``stage`` and ``reason`` of a failure; empty when there is none."""
@@ -185,7 +192,12 @@ class Store:
     def _json(self, path: Path) -> dict[str, Any]:
         return manifest.read_json(path) if path.is_file() else {}
 
-    def _compare(self, asked: dict[str, Any]) -> None:
+    def refuse_another(self, asked: dict[str, Any]) -> None:
+        """Find that the run in the folder was ``asked`` for with this profile.
+
+        Raises:
+            OutputFolderError: it was not; the message names the key.
+        """
         there = flat(self.profile().model_dump(mode="json"))
         wanted = flat(asked)
         differing = [key for key in wanted if wanted[key] != there.get(key)]

@@ -31,6 +31,9 @@ from degradekit.randomness import seed_of
 
 CHECKPOINT, WEIGHTS, BEST, LOG = "checkpoint.pt", "weights.safetensors", "best.safetensors", "training.jsonl"
 
+#: Progress is less than 1 in every step.
+BEFORE_END = math.nextafter(1.0, 0.0)
+
 
 class DivergedError(Exception):
     """A loss is no longer a finite number."""
@@ -109,13 +112,44 @@ def train(
     sums: dict[str, Tensor] = {}
     counts: Counter[str] = Counter()
 
-    finished, done = first, False
+    def keep() -> None:
+        """Validate, and write the log, the checkpoint and, if they are, the best weights after a step."""
+        # A loss of one stage of several is averaged over the steps that had it.
+        by_step = {name: total / counts[name] for name, total in sums.items()}
+        losses_by_name = {name: float(mean) for name, mean in processes.average(by_step).items()}
+        _refuse_infinite(losses_by_name, finished)
+        sums.clear()
+        counts.clear()
+        processes.share(checkpoints.tensors(method))  # Running statistics are each process's own.
+        if processes.rank() != 0:
+            return
+        with means.in_place(method):
+            psnr = validate(method, declaration, validation, seed)
+            best = max((line["val_psnr"] for line in log), default=psnr)
+            if budget.select == "best" and psnr >= best:
+                checkpoints.save_weights(method, folder / BEST)
+        log.append({"step": finished, "rate": rate, "losses": losses_by_name, "val_psnr": psnr})
+        # The log first: on resume, lines beyond the checkpoint are dropped, missing ones stay so.
+        atomicfiles.write_text(folder / LOG, "".join(json.dumps(line) + "\n" for line in log))
+        checkpoints.save(
+            method,
+            means,
+            folder / CHECKPOINT,
+            key=key,
+            step=finished,
+            seconds=time.monotonic() - start,
+            scaler=descend.scaler.state_dict(),
+        )
+
+    finished = kept = first
     _show(on_progress, budget, first, spent)
     for step, batches in enumerate(crops.batches(first, budget.steps, parts), first):
         # Time differs between processes, and all have to stop at the same step.
         progress = processes.tell(_progress(budget, step, time.monotonic() - start))
-        if progress >= 1:
+        # A first step is made even if its crops were waited for until the time was over.
+        if progress >= 1 and finished > 0:
             break
+        progress = min(progress, BEFORE_END)
         torch.manual_seed(seed_of(seed, "train", declaration.name, step, processes.rank()))
         rate = method.rate(progress)
         for optimizer in method.optimizers.values():
@@ -131,42 +165,18 @@ def train(
         finished = step + 1
         means.update(method, finished)
 
-        done = processes.tell(_progress(budget, finished, time.monotonic() - start) >= 1)
-        if finished % budget.every == 0 or done:
-            # A loss of one stage of several is averaged over the steps that had it.
-            by_step = {name: total / counts[name] for name, total in sums.items()}
-            losses_by_name = {name: float(mean) for name, mean in processes.average(by_step).items()}
-            _refuse_infinite(losses_by_name, finished)
-            sums, counts = {}, Counter()
-            processes.share(checkpoints.tensors(method))  # Running statistics are each process's own.
-            if processes.rank() == 0:
-                with means.in_place(method):
-                    psnr = validate(method, declaration, validation, seed)
-                    best = max((line["val_psnr"] for line in log), default=psnr)
-                    if budget.select == "best" and psnr >= best:
-                        checkpoints.save_weights(method, folder / BEST)
-                log.append({"step": finished, "rate": rate, "losses": losses_by_name, "val_psnr": psnr})
-                # The log first: on resume, lines beyond the checkpoint are dropped, missing ones stay so.
-                atomicfiles.write_text(folder / LOG, "".join(json.dumps(line) + "\n" for line in log))
-                checkpoints.save(
-                    method,
-                    means,
-                    folder / CHECKPOINT,
-                    key=key,
-                    step=finished,
-                    seconds=time.monotonic() - start,
-                    scaler=descend.scaler.state_dict(),
-                )
-            else:
-                log.append({"step": finished})
+        if finished % budget.every == 0 or finished == budget.steps:
+            keep()
+            kept = finished
         _show(on_progress, budget, finished, time.monotonic() - start)
-        if done:
-            break
+    # Time may be over between two steps.
+    if finished > kept:
+        keep()
 
     if processes.rank() == 0:
         if budget.select == "best":
+            # It stays as long as the checkpoint does: without a mark, training ends once more.
             atomicfiles.write_bytes(folder / WEIGHTS, (folder / BEST).read_bytes())
-            (folder / BEST).unlink()
         else:
             with means.in_place(method):
                 checkpoints.save_weights(method, folder / WEIGHTS)

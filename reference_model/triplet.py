@@ -61,6 +61,17 @@ MASK_DROP, MASK_WIDEN = 0.3, 0.3
 Losses = dict[str, Tensor]
 
 
+class Memory(nn.Module):
+    """What training has to remember from stage to stage beside weights."""
+
+    aligned: Tensor
+
+    def __init__(self) -> None:
+        """No real photograph was seen."""
+        super().__init__()
+        self.register_buffer("aligned", torch.tensor(False))
+
+
 class Triplet:
     """Autoencoders, mapping and discriminators with their optimisers; ``Trainable``."""
 
@@ -87,20 +98,20 @@ class Triplet:
             }
         self.networks: Mapping[str, nn.Module] = networks
         #: Real photographs may never come, so the weights are complete without it.
-        self.memory: dict[str, nn.Module] = {}
+        self._memory, judges = Memory(), dict[str, nn.Module]()
         if config.latent_gan != "none":
-            self.memory["discriminator_latent"] = MultiscaleDiscriminator(self.vae_old.latent, wide, scales=1)
+            judges["discriminator_latent"] = MultiscaleDiscriminator(self.vae_old.latent, wide, scales=1)
+        self.memory: dict[str, nn.Module] = {**judges, "memory": self._memory} if judges else {}
         rate, betas = (2e-4, (0.5, 0.999)) if config.adversarial else (1e-3, (0.9, 0.99))
         self.optimizers: Mapping[str, Optimizer] = {
             name: Adam(network.parameters(), lr=rate, betas=betas)
             if name in trained
             else Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
-            for name, network in (networks | self.memory).items()
+            for name, network in (networks | judges).items()
         }
         self.averages = {"mapping": config.average} if config.average else {}
         self.stages = Stages(_shares(config))
         self.vgg = _vgg(config)
-        self.aligned = False
         #: Saved with the weights.
         self.about = {"reference_model": config.model_dump_json()}
 
@@ -113,7 +124,7 @@ class Triplet:
                 f"no VGG19 losses, L1 in their place: they need width {VGG_WIDTH} or more and the weights "
                 "('benchmark weights fetch vgg19')"
             )
-        if self.memory and not self.aligned:
+        if self.memory and not self._memory.aligned:
             notes.append("no latent adversarial alignment unless real photographs are given (--real)")
         return tuple(notes)
 
@@ -193,7 +204,7 @@ class Triplet:
         """The old photographs' autoencoder: half synthetic, half real, if there are any."""
         if real is None:
             return self._autoencoder_step("old", self._toned(degraded).detach(), descend)
-        self.aligned = True
+        self._memory.aligned.fill_(True)
         count = max(min(len(degraded), len(real)) // 2, 1)
         images = torch.cat([degraded[:count], real[:count]])
         return self._autoencoder_step("old", self._toned(images).detach(), descend, synthetic=count)

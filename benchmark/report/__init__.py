@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark import metrics, scoring, significance
+from benchmark import metrics, scoring
 from benchmark.metrics import Metric
 from benchmark.profile import Profile
 from benchmark.report import numbers
@@ -55,9 +55,10 @@ class Line:
 class Report:
     """A run, or several that differ in their seed, in numbers: ``lines`` best first, failures last.
 
-    ``values`` holds, per metric and method, one value per entry of ``photographs``; ``comparisons`` and
-    ``ranks`` are by metric. ``seeds`` are those of what methods drew; ``seed_means`` holds, per metric and
-    method, one mean per entry of them.
+    ``values`` holds, per metric and method, one value per entry of ``photographs``; ``comparisons``,
+    ``ranks`` and ``partial``, the methods that were tested on fewer images than others, are by metric.
+    ``seeds`` are those of what methods drew; ``seed_means`` holds, per metric and method, one mean per entry
+    of them.
     """
 
     profile: Profile
@@ -71,6 +72,7 @@ class Report:
     ranks: dict[str, Ranks] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
     seed_means: dict[str, dict[str, Values]] = field(default_factory=dict)
+    partial: dict[str, set[str]] = field(default_factory=dict)
 
     @property
     def scored(self) -> list[Line]:
@@ -130,9 +132,10 @@ def read(*runs: Store) -> Report:
         found.photographs,
         found.values,
         manifest.read_json(runs[0].folder / "data.json"),
-        *numbers.compared(chosen, found.values),
+        *numbers.compared(chosen, found),
         seeds=tuple(run.seed for run in results),
         seed_means=found.seed_means,
+        partial={metric: {*scored} - complete for metric, complete in found.complete.items()},
     )
 
 
@@ -173,9 +176,8 @@ def write(store: Store, members: Sequence[Store] = ()) -> Report:
         charts.perception(report, folder)
         charts.damage(report, runs[0], folder)
         headline = report.metrics[0]
-        found = significance.ranks(report.values[headline.name], higher_is_better=headline.better == "higher")
-        if found is not None:
-            charts.ranks(found, headline, folder)
+        if headline.name in report.ranks:
+            charts.ranks(report.ranks[headline.name], headline, folder)
     html.write(report, store, first, runs[0])
     return report
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmark import significance
-from benchmark.report import Report
+from benchmark.report import Report, picked
 from benchmark.report.numbers import joined
 from benchmark.report.text import ORACLE
 from benchmark.statistics import LEVEL, RESAMPLES
@@ -19,7 +19,6 @@ def caption(report: Report) -> list[str]:
     """What was trained, on what, tested how; one sentence or two per entry."""
     profile, train = report.profile, report.profile.train
     counts = report.data["photographs"]
-    images = len({row.image for row in report.rows if row.metric == report.metrics[0].name})
     width = "published width" if profile.width == 1 else f"{profile.width:g} of the published width"
     lines = [
         f"Profile {profile.name}, seed {profile.seed}{_training_seeds(report)}. Networks at {width}; "
@@ -32,11 +31,12 @@ def caption(report: Report) -> list[str]:
     if not report.scored:
         return [*lines, "No method that restores has finished: a detector's curves are in figures/."]
     lines.append(
-        f"Tested on {images} degraded images of {counts['test']} photographs that were not trained on; "
+        f"Tested on {_images(report)} of {counts['test']} photographs that were not trained on; "
         f"recipe {report.data['recipe']['name']} ({report.data['recipe']['sha256'][:12]})."
     )
     lines += _means(report)
     lines.append(_bold(report))
+    lines += _partial(report)
     if any(line.oracle for line in report.lines):
         lines.append(f"{ORACLE} is told where the damage is, and does not compete for bold.")
     lines += [f"{line.name}: {note}." for line in report.scored for note in line.about.get("notes", ())]
@@ -46,6 +46,13 @@ def caption(report: Report) -> list[str]:
     lines += _notes(report)
     lines.append("Conventions: " + ", ".join(metric.convention for metric in report.metrics) + ".")
     return lines
+
+
+def _images(report: Report) -> str:
+    """How many test images there are, if a metric is a number of each."""
+    names = {metric.name for metric in report.metrics if metric.scope in picked.OF_AN_IMAGE}
+    images = {row.image for row in report.rows if row.metric in names}
+    return f"{len(images)} degraded images" if images else "degraded images"
 
 
 def _training_seeds(report: Report) -> str:
@@ -91,6 +98,22 @@ def _bold(report: Report) -> str:
         f"Nothing is bold: {count} photographs are too few for any difference between {methods} methods to "
         "be significant."
     )
+
+
+def _partial(report: Report) -> list[str]:
+    """How methods that were tested on fewer images than others are compared; nothing if there are none."""
+    partial = {
+        name
+        for metric in report.metrics
+        if metric.scope in picked.OF_AN_IMAGE
+        for name in report.partial.get(metric.name, ())
+    }
+    if not partial:
+        return []
+    return [
+        f"Tested on fewer images than others: {', '.join(sorted(partial))}. Pairs of methods are compared on "
+        "the images that both were tested on; ranks leave these methods out."
+    ]
 
 
 def _notes(report: Report) -> list[str]:

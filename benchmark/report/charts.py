@@ -13,7 +13,7 @@ import numpy as np
 from benchmark.data import PairSet
 from benchmark.metrics import Metric
 from benchmark.metrics.detection import Detection
-from benchmark.report import Line, Report
+from benchmark.report import Line, Report, picked
 from benchmark.report.detection_curves import STYLES
 from benchmark.report.figures import drawing, save
 from benchmark.significance import Ranks
@@ -80,8 +80,13 @@ def perception(report: Report, folder: Path) -> None:
 
 
 def damage(report: Report, store: Store, folder: Path) -> None:
-    """``coverage`` and ``severity``: the first metric along the lost share, and the input's PSNR."""
-    metric = report.metrics[0]
+    """``coverage`` and ``severity``: a metric of single images along the lost share, and the input's PSNR.
+
+    It is the first of these; without one there are no figures.
+    """
+    metric = picked.leading(report)
+    if metric is None:
+        return
     pairs = PairSet(store.data("test"))
     psnr = {stem: _psnr(pairs.degraded(index), pairs.clean(index)) for index, stem in enumerate(pairs.stems)}
     lost = {stem: 100 * float(pairs.mask(index).mean()) / 255 for index, stem in enumerate(pairs.stems)}

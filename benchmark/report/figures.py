@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from benchmark.data import PairSet, Pixels
-from benchmark.report import Report
+from benchmark.metrics import Metric
+from benchmark.report import Report, picked
 from benchmark.store import Store
 from degradekit import atomicfiles, imagefiles
 
@@ -38,7 +39,7 @@ METRICS_PER_ROW = 4
 def intervals(report: Report, folder: Path) -> None:
     """``intervals.png`` and ``.svg``: one panel per metric; mean, bootstrap interval, every photograph.
 
-    Metrics of which no method has a value have no panel.
+    Metrics of which no method has a value have no panel; without any there is no figure.
     """
     lines = report.scored
     shown = [
@@ -46,6 +47,8 @@ def intervals(report: Report, folder: Path) -> None:
         for metric in report.metrics
         if any(not math.isnan(line.summaries[metric.name].mean) for line in lines)
     ]
+    if not shown:
+        return
     columns = min(len(shown), METRICS_PER_ROW)
     rows = -(-len(shown) // columns)
     height = 0.4 + rows * (0.75 + 0.42 * len(lines))
@@ -93,13 +96,17 @@ class _Example:
 def examples(report: Report, store: Store, folder: Path) -> None:
     """``examples.png``: the hardest, a middling and the easiest test image, restored by every method.
 
-    Images are ranked by the first metric, averaged over the methods: the worst, the median and the best one
-    are shown. What is enlarged is the square in which the methods' outputs and the clean image differ most.
+    Images are ranked by the first metric of single test images, averaged over the methods: the worst, the
+    median and the best one are shown; without such a metric there is no figure. What is enlarged is the
+    square in which the methods' outputs and the clean image differ most.
     """
+    metric = picked.leading(report)
+    if metric is None:
+        return
     pairs = PairSet(store.data("test"))
-    chosen = _chosen(report)
+    chosen = _chosen(report, metric)
     names = _changing(report, store, pairs, [stem for _, stem in chosen])
-    shown = [_example(report, store, pairs, why, stem, names) for why, stem in chosen]
+    shown = [_example(report, metric, store, pairs, why, stem, names) for why, stem in chosen]
     columns = min(max(len(example.panels) for example in shown), PANELS_PER_ROW)
     rows_each = max(-(-len(example.panels) // columns) for example in shown)
     width, height = (columns + WHOLE_WIDTH) * PANEL_INCH, len(shown) * rows_each * (PANEL_INCH + 0.28) + 0.3
@@ -121,7 +128,6 @@ def examples(report: Report, store: Store, folder: Path) -> None:
             for place, (title, pixels) in enumerate(example.panels):
                 row, column = divmod(place, columns)
                 _picture(figure.add_subplot(grid[first + row, 1 + column]), pixels, title)
-        metric = report.metrics[0]
         unit = f" in {metric.unit}" if metric.unit else ""
         note = (
             f"Numbers: {metric.name.upper()}{unit} of the whole image. Enlarged: the square in which the "
@@ -131,17 +137,9 @@ def examples(report: Report, store: Store, folder: Path) -> None:
         save(figure, folder / "examples.png")
 
 
-def _chosen(report: Report) -> list[tuple[str, str]]:
+def _chosen(report: Report, metric: Metric) -> list[tuple[str, str]]:
     """(why, stem) of up to three different images that all methods restored, hardest first."""
-    metric = report.metrics[0]
-    values: dict[str, list[float]] = {}
-    for row in report.rows:
-        if row.metric == metric.name:
-            values.setdefault(row.image, []).append(row.value)
-    sign = 1 if metric.better == "higher" else -1
-    most = max(len(found) for found in values.values())
-    shared = [image for image, found in values.items() if len(found) == most]
-    ranked = sorted(shared, key=lambda image: (sign * float(np.mean(values[image])), image))
+    ranked = list(picked.ranked(report, metric, lambda value: not math.isnan(value)))
     # With fewer than three images the later names win.
     picks = {ranked[len(ranked) // 2]: "median", ranked[-1]: "easiest", ranked[0]: "hardest"}
     return [(picks[stem], stem) for stem in ranked if stem in picks]
@@ -166,16 +164,18 @@ def _restored(store: Store, name: str, stem: str) -> Pixels:
     return imagefiles.read(store.restored(name) / f"{stem}.png").rgb.astype(np.uint8)
 
 
-def _example(report: Report, store: Store, pairs: PairSet, why: str, stem: str, names: list[str]) -> _Example:
-    metric = report.metrics[0]
+def _example(
+    report: Report, metric: Metric, store: Store, pairs: PairSet, why: str, stem: str, names: list[str]
+) -> _Example:
     index = pairs.stems.index(stem)
     values = {row.method: row.value for row in report.rows if row.image == stem and row.metric == metric.name}
     degraded, clean = pairs.degraded(index), pairs.clean(index)
     outputs = {name: _restored(store, name, stem) for name in names}
     top, left, side = most_different([degraded, *outputs.values(), clean], ZOOM_PX)
     window = (slice(top, top + side), slice(left, left + side))
-    panels = [(f"degraded {metric(degraded, clean):.{metric.decimals}f}", degraded[window])]
-    panels += [(f"{name} {values[name]:.{metric.decimals}f}", outputs[name][window]) for name in names]
+    before = picked.text(metric, picked.of_degraded(metric, pairs, index))
+    panels = [(f"degraded {before}", degraded[window])]
+    panels += [(f"{name} {picked.text(metric, values[name])}", outputs[name][window]) for name in names]
     panels.append(("clean", clean[window]))
     return _Example(f"{why}: {pairs.rows[index]['key']}", degraded, top, left, side, panels)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmark.data import PairSet, Pixels
 from benchmark.metrics import Metric
-from benchmark.report import Line, Report, captions, inlined, tables
+from benchmark.report import Line, Report, captions, inlined, picked, tables
 from benchmark.significance import Comparison
 from benchmark.store import Store
 from degradekit import atomicfiles, imagefiles
@@ -26,6 +26,7 @@ SIDE_PX = 640
 LOSSLESS_BYTES = 12 << 20
 #: What stands after a mean.
 SPREAD = re.compile(r" (± \S+(?: \[.*\])?|\[.*\])")
+NO_EXAMPLES = "<p>No method has restored images, or no metric says one thing of each to pick them by.</p>"
 CHART_TITLES = {
     "detection": "Detected damage: ROC, precision and recall",
     "learning": "Learning: validation PSNR along the budget",
@@ -57,7 +58,7 @@ def write(report: Report, store: Store, shown: Report, run: Store) -> None:
         table=_table(report),
         caption="".join(f'<p class="soft">{escape(line)}</p>' for line in captions.caption(report)),
         comparisons=_seeds(report) + _comparisons(report.comparisons),
-        examples=parts["images.html"] if examples else "<p>No method has restored images to show.</p>",
+        examples=parts["images.html"] if examples else NO_EXAMPLES,
         charts=_charts(store.folder / "figures"),
         provenance=_provenance(report),
         data=inlined.script_json({"examples": examples}),
@@ -151,22 +152,15 @@ def _comparisons(comparisons: Mapping[str, Sequence[Comparison]]) -> str:
     return "".join(shown)
 
 
-def chosen(report: Report) -> list[tuple[str, str]]:
+def chosen(report: Report, metric: Metric) -> list[tuple[str, str]]:
     """(why, stem) of the images shown, of those that every method restored.
 
     By the mean over methods the hardest, the median and the easiest; and the one they disagree on most.
     """
-    metric = report.metrics[0]
-    values: dict[str, list[float]] = {}
-    for row in report.rows:
-        if row.metric == metric.name and math.isfinite(row.value):
-            values.setdefault(row.image, []).append(row.value)
-    if not values:
+    shared = picked.ranked(report, metric, math.isfinite)
+    if not shared:
         return []
-    most = max(map(len, values.values()))
-    shared = {image: found for image, found in values.items() if len(found) == most}
-    sign = 1 if metric.better == "higher" else -1
-    ranked = sorted(shared, key=lambda image: (sign * float(np.mean(shared[image])), image))
+    ranked = list(shared)
     apart = max(ranked, key=lambda image: (float(np.std(shared[image])), image))
     picks = [
         ("hardest", ranked[0]),
@@ -178,18 +172,19 @@ def chosen(report: Report) -> list[tuple[str, str]]:
 
 
 def _examples(report: Report, store: Store) -> list[dict[str, Any]]:
-    if not report.scored or not report.rows:
+    metric = picked.leading(report)
+    if metric is None:
         return []
     pairs = PairSet(store.data("test"))
-    metric = report.metrics[0]
     values = {(row.method, row.image): row.value for row in report.rows if row.metric == metric.name}
     examples = []
-    picks = chosen(report)
+    picks = chosen(report, metric)
     budget = LOSSLESS_BYTES // max(len(picks) * (len(report.scored) + 2), 1)
     for why, stem in picks:
         index = pairs.stems.index(stem)
         clean, degraded = pairs.clean(index), pairs.degraded(index)
-        versions = {"degraded": _version(degraded, budget, _value(metric, metric(degraded, clean)))}
+        before = picked.of_degraded(metric, pairs, index)
+        versions = {"degraded": _version(degraded, budget, _value(metric, before))}
         for line in report.scored:
             path = store.restored(line.name) / f"{stem}.png"
             if path.is_file():
@@ -203,7 +198,7 @@ def _examples(report: Report, store: Store) -> list[dict[str, Any]]:
 
 
 def _value(metric: Metric, value: float) -> str:
-    return f"{value:.{metric.decimals}f} {metric.unit}".strip()
+    return f"{picked.text(metric, value)} {metric.unit}".strip()
 
 
 def _version(pixels: Pixels, most: int, value: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 from benchmark import scoring, significance, statistics
 from benchmark.metrics import Metric
 from benchmark.scoring import Row
-from benchmark.significance import Comparison, Ranks
+from benchmark.significance import Comparison, Pairs, Ranks
 from benchmark.statistics import Summary, Values
 from benchmark.store import Store
 from degradekit import manifest
@@ -33,12 +33,18 @@ class Results:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Per metric and method: a value per photograph, the mean of each seed, and all in one."""
+    """Per metric and method: a value per photograph, the mean of each seed, and all in one.
+
+    ``pairs`` holds, per metric, every two methods' values of the images both were tested on; ``complete`` the
+    methods that were tested on all images.
+    """
 
     photographs: tuple[str, ...]
     values: dict[str, dict[str, Values]]
     seed_means: dict[str, dict[str, Values]]
     summaries: dict[str, dict[str, Summary]]
+    pairs: dict[str, Pairs]
+    complete: dict[str, set[str]]
 
 
 def collect(store: Store) -> Results:
@@ -89,10 +95,12 @@ def summarise(runs: Sequence[Results], chosen: Sequence[Metric], contenders: Seq
     photographs: list[str] = []
     values: dict[str, dict[str, Values]] = {}
     seed_means: dict[str, dict[str, Values]] = {}
-    summaries = {}
+    summaries, pairs, complete = {}, {}, {}
     rows = [row for run in runs for row in run.rows]
     for metric in chosen if rows else ():
         counted, tables = statistics.per_seed([run.rows for run in runs], metric.name)
+        pairs[metric.name] = statistics.on_shared_images([run.rows for run in runs], metric.name)
+        complete[metric.name] = statistics.complete(rows, metric.name)
         values[metric.name] = {name: statistics.over_seeds(table) for name, table in tables.items()}
         seed_means[metric.name] = {name: statistics.seed_means(table) for name, table in tables.items()}
         # Numbers of whole sets and of real photographs are not about the test photographs.
@@ -102,25 +110,35 @@ def summarise(runs: Sequence[Results], chosen: Sequence[Metric], contenders: Seq
             higher_is_better=metric.better == "higher",
             # One property of a picture without truth: nobody is best at it.
             contenders=contenders if metric.scope != "real" else (),
+            pairs=pairs[metric.name],
         )
         summaries[metric.name] = {
             name: replace(summary, note=_note(rows, name, metric, summary))
             for name, summary in of_methods.items()
         }
-    return Numbers(tuple(photographs), values, seed_means, summaries)
+    return Numbers(tuple(photographs), values, seed_means, summaries, pairs, complete)
 
 
 def compared(
-    chosen: Sequence[Metric], values: dict[str, dict[str, Values]]
+    chosen: Sequence[Metric], numbers: Numbers
 ) -> tuple[dict[str, list[Comparison]], dict[str, Ranks]]:
-    """Pairs and ranks of the metrics that have a value per photograph."""
+    """Pairs and ranks of the metrics that have a value per photograph.
+
+    Pairs are compared on the images both methods were tested on. Ranks are of the methods tested on all of
+    them: one that was tested on a few would leave these few photographs to everybody.
+    """
     comparisons, ranks = {}, {}
     for metric in chosen:
-        if metric.scope == "set" or metric.name not in values:
+        if metric.scope == "set" or metric.name not in numbers.values:
             continue
         higher = metric.better == "higher"
-        comparisons[metric.name] = significance.compare(values[metric.name], higher_is_better=higher)
-        found = significance.ranks(values[metric.name], higher_is_better=higher)
+        comparisons[metric.name] = significance.compare(numbers.pairs[metric.name], higher_is_better=higher)
+        ranked = {
+            name: values
+            for name, values in numbers.values[metric.name].items()
+            if name in numbers.complete[metric.name]
+        }
+        found = significance.ranks(ranked, higher_is_better=higher)
         if found:
             ranks[metric.name] = found
     return comparisons, ranks

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pictures import picture
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark import ablation, method
 from degradekit.errors import OptionError
@@ -53,6 +54,31 @@ def test_the_autoencoders_own_loss() -> None:
             return picture(index)
 
     assert ablation._clean_psnr(_Coder(), Test()) == pytest.approx(20, abs=0.3)
+
+
+def test_photographs_go_to_where_the_networks_are() -> None:
+    class Elsewhere:
+        def __init__(self) -> None:
+            self.networks = {"coder": nn.Conv2d(3, 3, 1, device="meta")}
+            self.met: list[str] = []
+
+        def encode_old(self, image: Tensor) -> Tensor:
+            self.met.append(image.device.type)
+            return torch.ones(image.shape)
+
+        reconstruct = encode_old
+
+    class Test:
+        def __len__(self) -> int:
+            return 1
+
+        def clean(self, index: int) -> Any:
+            return np.full((32, 32, 3), 255, np.uint8)
+
+    coder = Elsewhere()
+    assert ablation._clean_psnr(coder, Test()) == 100
+    assert ablation._codes(coder, [picture(0)]).shape == (1, 3)
+    assert coder.met == ["meta", "meta"]
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import Outcome
 
-from benchmark import method
+from benchmark import cli_runs, method, profile
 
 Call = Callable[..., Outcome]
 ONE = ("run", "--methods", "identity", "--profile", "smoke", "--workers", "1")
@@ -76,19 +76,67 @@ def test_dry_run_writes_nothing(call: Call, photographs: Path, tmp_path: Path) -
     assert "(data)" in call("benchmark", *ONE, *TINY, "--train", photographs, "--out", out, "--dry-run").out
 
 
+def test_force_means_the_methods_it_names(call: Call, photographs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = ("run", "--methods", "identity,median", "--profile", "smoke", "--workers", "1", *TINY)
+    command = (*command, "--train", str(photographs), "--out", str(out))
+    assert call("benchmark", *command).code == 0
+    for force, removed in (
+        (("identity",), {"identity"}),
+        (("identity,median",), {"identity", "median"}),
+        (("all",), {"identity", "median"}),
+        (("identity", "median"), {"identity", "median"}),
+    ):
+        options = [part for one in force for part in ("--force", one)]
+        planned = json.loads(call("benchmark", *command, *options, "--dry-run", "--json").out)
+        assert {line["method"] for line in planned if line["why"] == "removed by --force"} == removed
+        assert {line["why"] for line in planned if line["method"] not in removed} == {"done"}
+        marks = {name: out / f"methods/{name}/mark" for name in ("identity", "median")}
+        for mark in marks.values():
+            mark.write_text("there")
+        assert call("benchmark", *command, *options).code == 0
+        assert {name for name, mark in marks.items() if not mark.exists()} == removed
+    for dry in ((), ("--dry-run",)):
+        refused = call("benchmark", *command, "--force", "pix2pix", *dry)
+        assert refused.code == 2
+        assert "--force: unknown method of this run 'pix2pix'" in refused.err
+    seeds = (*command[:-1], str(tmp_path / "seeds"), "--seeds", "2", "--dry-run", "--json")
+    planned = json.loads(call("benchmark", *seeds, "--force", "median").out)
+    assert {line["method"] for line in planned if line["why"] == "removed by --force"} == {"median"}
+    assert not (tmp_path / "seeds").exists()
+
+
 def test_another_run_in_the_folder_is_refused(call: Call, photographs: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = (*ONE, *TINY, "--train", photographs, "--out", out)
     assert call("benchmark", *command).code == 0
-    other_seed = call("benchmark", *command, "--seed", "1")
-    assert other_seed.code == 2
-    assert "seed: 0 there, 1 asked for" in other_seed.err
+    for dry in ((), ("--dry-run",)):
+        other_seed = call("benchmark", *command, "--seed", "1", *dry)
+        assert other_seed.code == 2
+        assert "seed: 0 there, 1 asked for" in other_seed.err
     (photographs / "a.png").rename(tmp_path / "away.png")
-    fewer = call("benchmark", *command)
-    assert fewer.code == 2
-    assert "'a.png' is new, gone or changed" in fewer.err
+    for dry in ((), ("--dry-run",)):
+        fewer = call("benchmark", *command, *dry)
+        assert fewer.code == 2
+        assert "'a.png' is new, gone or changed" in fewer.err
     (tmp_path / "away.png").rename(photographs / "a.png")
     assert call("benchmark", *command, "--force", "identity").code == 0
+
+
+def test_what_options_imply_gives_way_to_what_is_said(tmp_path: Path) -> None:
+    def resolved(*overrides: str, **options: object) -> profile.Profile:
+        named = {f"data.{key}": value for key, value in options.items()}
+        implied = {"data.recipe": "detector-training"}
+        return cli_runs.configured("smoke", overrides, named, implied=implied, budget="iters=7")[0]
+
+    assert resolved().data.held_out == profile.load("smoke").data.held_out
+    assert resolved(train=("mine",), test=()).data.held_out == ()
+    assert resolved("data.held_out=['a*']", train=("mine",)).data.held_out == ("a*",)
+    assert resolved("data.train=['theirs']", train=("mine",)).data.train == ("mine",)
+    assert resolved("train.iterations=3").train.iterations == 7
+    assert resolved(recipe=None).data.recipe == "detector-training"
+    assert resolved("data.recipe=old-photo", recipe=None).data.recipe == "old-photo"
+    assert resolved("data.recipe=old-photo", recipe="film-scan").data.recipe == "film-scan"
 
 
 def test_exit_codes_and_messages(call: Call, photographs: Path, tmp_path: Path) -> None:
@@ -98,7 +146,13 @@ def test_exit_codes_and_messages(call: Call, photographs: Path, tmp_path: Path) 
     shutil.copy(photographs / "b.png", tmp_path / "other/holiday.png")
     (photographs / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     both = ("--train", photographs, "--test", tmp_path / "other")
+    held_out = "data.held_out=['hollidays*']"
+    assert "5 a check you asked for did not hold" in " ".join(call("benchmark", "--help").out.split())
     for arguments, code, text in [
+        (("roc", "-o", "data.recipe=old-foto", "--out", out, "--profile", "smoke"), 2, "'old-photo'"),
+        (("roc", "--recipe", "old-foto", "--out", out, "--profile", "smoke"), 2, "'old-photo'"),
+        (("ablation", "-o", held_out, "--train", tmp_path / "other", "--out", out), 2, "'hollidays*'"),
+        ((*ONE, "-o", held_out, "--train", tmp_path / "other", "--out", out), 2, "'hollidays*'"),
         (("run", "--methods", "identiti"), 2, "unknown method 'identiti'; did you mean 'identity'"),
         (("run", "--methods", ","), 2, "--methods takes names"),
         (("run", "--profile", "quik"), 2, "unknown profile 'quik'; did you mean 'quick'"),

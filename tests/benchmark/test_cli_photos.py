@@ -9,10 +9,12 @@ import numpy as np
 import PIL.Image
 import PIL.ImageCms
 import pytest
+import torch
 from pictures import picture
+from torch import Tensor
 from trainedruns import run_with
 
-from benchmark import photofiles, photographs
+from benchmark import photofiles, photographs, training
 from degradekit import imagefiles
 from degradekit.errors import DataError, OptionError
 
@@ -118,6 +120,34 @@ def test_tiles_give_nearly_what_one_piece_does(run: Path) -> None:
     assert np.abs(tiled - whole).mean() < 0.02
     assert calls[0] == (0, 6)
     assert calls[-1] == (6, 6)
+
+
+def test_a_method_without_tiles_of_its_own_sees_the_whole_photograph(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides: list[tuple[int, int]] = []
+
+    def restore(degraded: Tensor, mask: Tensor | None) -> Tensor:
+        sides.append((degraded.shape[2], degraded.shape[3]))
+        return degraded
+
+    image = imagefiles.as_float(picture(0, 48, 1500))
+    for tile, seen in ((None, [(48, 1500)]), (1024, [(48, 1024)] * 2)):
+        applied = photographs.load(run, "identity", tile)
+        monkeypatch.setattr(applied.method, "restore", restore)
+        sides.clear()
+        done: list[tuple[int, int]] = []
+        applied.restore(image, None, "scan", lambda *at, done=done: done.append(at))
+        assert sides == seen
+        assert done[-1] == (len(seen), len(seen))
+    assert photographs.load(run, "scratch_detector").tile == 1024
+
+
+def test_a_method_without_networks_gets_its_pixels_on_the_cpu(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "prepare", lambda budget: torch.device("meta"))
+    assert photographs.load(run, "biharmonic").device.type == "cpu"
 
 
 def test_the_mask_is_the_users_or_the_detectors(tmp_path: Path, run: Path, call: Callable[..., Any]) -> None:

@@ -222,6 +222,30 @@ def test_runs_are_compared_photograph_by_photograph(call: Call, tmp_path: Path) 
     assert "+0.000" in same.out
 
 
+def test_a_photograph_is_compared_by_the_images_of_both_runs(call: Call, tmp_path: Path) -> None:
+    first, second = _run(tmp_path / "a", {"m": 1.2}), _run(tmp_path / "b", {"m": 1.2})
+    # Variants of a photograph differ by far more than nothing, which is what the runs differ by.
+    for store, left in ((first, 1), (second, 3)):
+        path = store.method("m") / "scores.csv"
+        rows = scoring.from_csv(path)
+        images = sorted({row.image for row in rows})[left:]
+        path.write_text(scoring.to_csv(row for row in rows if row.image in images))
+    found = json.loads(call("benchmark", "compare", first.folder, second.folder, "--json").out)
+    assert [(one["mean"], one["photographs"]) for one in found] == [(0, 3), (0, 3)]
+    for one in found:
+        assert one["first"] == one["second"]
+
+
+def test_runs_of_no_image_in_common_have_no_difference(call: Call, tmp_path: Path) -> None:
+    first, second = _run(tmp_path / "a", {"m": 1.2}), _run(tmp_path / "b", {"m": 1.2})
+    for store, variant in ((first, 0), (second, 1)):
+        path = store.method("m") / "scores.csv"
+        rows = scoring.from_csv(path)
+        path.write_text(scoring.to_csv(row for row in rows if row.variant == variant))
+    done = call("benchmark", "compare", first.folder, second.folder, "--gate", "psnr>=-1")
+    assert (done.code, "(no value)" in done.err) == (5, True)
+
+
 def test_gates(call: Call, tmp_path: Path) -> None:
     first, second = _run(tmp_path / "a", {"m": 1.2}), _run(tmp_path / "b", {"m": 1.1})
     pair = (first.folder, second.folder)

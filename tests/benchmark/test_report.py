@@ -14,7 +14,7 @@ from pictures import picture
 from benchmark import metrics, profile, report, scoring
 from benchmark.data import PairSet
 from benchmark.method import find
-from benchmark.report import captions, figures, tables
+from benchmark.report import captions, figures, picked, tables
 from benchmark.run import Run
 from benchmark.store import Store
 from degradekit import atomicfiles, imagefiles
@@ -22,16 +22,29 @@ from degradekit.errors import DataError
 
 
 def _add(
-    store: Store, name: str, gain: float, metrics_: Sequence[str] = ("psnr", "ssim"), **about: object
+    store: Store,
+    name: str,
+    gain: float,
+    metrics_: Sequence[str] = ("psnr", "ssim"),
+    stems: Sequence[str] = (),
+    **about: object,
 ) -> None:
-    """A method's results: the degraded images of the run, brightened by ``gain``."""
+    """A method's results: the degraded images of the run, or those of ``stems``, brightened by ``gain``."""
     pairs = PairSet(store.data("test"))
+    pairs = pairs.subset(stems or pairs.stems)
     for index, stem in enumerate(pairs.stems):
         pixels = np.clip(pairs.degraded(index) * gain, 0, 255).astype(np.uint8)
         atomicfiles.write_bytes(store.restored(name) / f"{stem}.png", imagefiles.encode_png(pixels))
     chosen = [metrics.find(metric) for metric in metrics_]
     rows = scoring.score(
-        name, store.restored(name), pairs, chosen, seed=0, on_progress=lambda done, total: None
+        name,
+        store.restored(name),
+        pairs,
+        chosen,
+        seed=0,
+        on_progress=lambda done, total: None,
+        # Any images will do: nobody knows the truth.
+        real_restored=store.restored(name),
     )
     atomicfiles.write_text(store.method(name) / "scores.csv", scoring.to_csv(rows))
     atomicfiles.write_json(store.method(name) / "method.json", {"trains": "none", "mask": "none", **about})
@@ -153,9 +166,73 @@ def test_the_examples_are_the_hardest_a_middling_and_the_easiest(store: Store) -
         if row.metric == "psnr":
             mean.setdefault(row.image, []).append(row.value)
     ranked = sorted(mean, key=lambda image: np.mean(mean[image]))
-    chosen = figures._chosen(result)
+    chosen = figures._chosen(result, result.metrics[0])
     assert [why for why, _ in chosen] == ["hardest", "median", "easiest"]
     assert [stem for _, stem in chosen] == [ranked[0], ranked[4], ranked[-1]]
+
+
+def test_a_method_tested_on_a_few_images_is_compared_on_those(store: Store) -> None:
+    # The second variants of two photographs: darker, and so by all methods worse, than the first.
+    few = ["photo1_1", "photo3_1"]
+    _add(store, "few", 1.2, stems=few)
+    result = report.write(store)
+    pairs = {frozenset((pair.first, pair.second)): pair for pair in result.comparisons["psnr"]}
+    same = pairs[frozenset(("few", "brighter"))]
+    assert (same.photographs, same.shift, same.effect, same.wins) == (2, 0, 0, 0.5)
+    values = {(row.method, row.image): row.value for row in result.rows if row.metric == "psnr"}
+    other = pairs[frozenset(("few", "as_is"))]
+    assert other.first == "few"
+    gained = [values["few", stem] - values["as_is", stem] for stem in few]
+    assert other.shift == pytest.approx(np.mean(gained), abs=1e-9)
+    assert pairs[frozenset(("brighter", "as_is"))].photographs == 4
+    # A few images of one method take no photograph away from the others.
+    assert set(result.ranks["psnr"].mean) == {"as_is", "brighter", "told"}
+    assert result.ranks["psnr"].photographs == 4
+    assert "few" not in (store.folder / "tables/ranks.csv").read_text()
+    assert "Tested on fewer images than others: few." in " ".join(captions.caption(result))
+    assert "fewer images" not in " ".join(captions.caption(report.read(_without(store, "few"))))
+
+
+def _without(store: Store, name: str) -> Store:
+    store.remove(name)
+    return store
+
+
+@pytest.mark.parametrize(
+    ("chosen", "shown"),
+    [
+        (["lpips_alex"], None),
+        (["fid"], None),
+        (["lpips_alex", "psnr"], "PSNR"),
+        (["fid", "psnr"], "PSNR"),
+        (["noise", "psnr"], "PSNR"),
+        (["psnr_on_clean", "psnr"], "PSNR"),
+        (["psnr_inside", "psnr"], "PSNR_INSIDE"),
+    ],
+)
+def test_the_first_metric_may_be_no_number_of_single_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: list[str], shown: str | None
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    store = Store(tmp_path / "run")
+    store.claim(profile.load("smoke", overrides=[f"metrics={json.dumps(chosen)}"]))
+    write(store.data("test"), count=3)
+    described = {
+        "recipe": {"name": "old-photo", "sha256": "0123456789abcdef"},
+        "photographs": {"train": 9, "val": 1, "test": 3},
+    }
+    atomicfiles.write_json(store.folder / "data.json", described)
+    for name, gain in (("as_is", 1.0), ("brighter", 1.2)):
+        _add(store, name, gain, metrics_=chosen)
+    result = report.write(store)
+    metric = picked.leading(result)
+    assert (None if metric is None else metric.name.upper()) == shown
+    for name in ("examples.png", "severity.svg"):
+        assert (store.folder / "figures" / name).is_file() == (shown is not None)
+    page = (store.folder / "report.html").read_text()
+    assert ("to pick them by" in page) == (shown is None)
+    tested = "3 degraded images of 3" if chosen != ["fid"] else "degraded images of 3"
+    assert f"Tested on {tested} photographs" in page
 
 
 def test_the_place_enlarged_is_where_outputs_differ() -> None:

@@ -13,7 +13,7 @@ import pytest
 from pictures import picture
 from torch import Tensor
 
-from benchmark import method, profile
+from benchmark import catalog, importing, method, profile
 from benchmark.data import CropStream, PairSet, as_batch, as_pixels
 from benchmark.method import Declaration
 from benchmark.run import Run
@@ -38,9 +38,9 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _run(photographs: Path, out: Path, *names: str) -> Run:
+def _run(photographs: Path, out: Path, *names: str, overrides: tuple[str, ...] = ()) -> Run:
     source = f"data.train=['{photographs}']"
-    tiny = profile.load("smoke", overrides=[*TINY, source, "data.held_out=[]"])
+    tiny = profile.load("smoke", overrides=[*TINY, source, "data.held_out=[]", *overrides])
     return Run(tiny, [method.find(name) for name in names], out, default_train=False, workers=1)
 
 
@@ -176,6 +176,22 @@ def test_changed_code_redoes_what_depends_on_it(
     assert why == {"prepare": "done", "restore": "restoring code changed", "score": "after restore"}
     job.go()
     assert "identity: restore again, restoring code changed" in capsys.readouterr().err
+    assert {line["why"] for line in job.plan()} == {"done"}
+
+
+def test_what_was_imported_is_scored_with_the_others(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(catalog, "present", dict)
+    job = _run(photographs, tmp_path / "run", "identity", overrides=("metrics=[psnr,lpips_alex]",))
+    job.go()
+    restored = job.store.restored("identity")
+    importing.add(job.store, "theirs", restored, summary="a network", told_masks=False, replace=False)
+    monkeypatch.setattr(catalog, "present", lambda: {"alexnet": "official"})
+    changed = {(line["method"], line["stage"]) for line in job.plan() if line["why"] != "done"}
+    assert changed == {("identity", "score"), ("theirs", "score")}
+    assert job.go().failures == {}
+    assert "theirs: score again, official weights changed" in capsys.readouterr().err
     assert {line["why"] for line in job.plan()} == {"done"}
 
 

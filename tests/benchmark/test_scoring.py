@@ -153,3 +153,31 @@ def test_set_metrics_see_every_restored_image_and_every_clean_one_once(
     restored = np.stack([corner(pairs.degraded(index)) for index in range(10)])
     clean = np.stack([corner(pairs.clean(index)) for index in range(0, 10, 2)])
     assert whole[0].value == spread(restored, clean)
+
+
+def test_clean_images_are_those_of_first_variants_whichever_are_scored(
+    pairs: PairSet, tmp_path: Path
+) -> None:
+    stems = ["photo0_0", "photo0_1", "photo2_1"]
+    for folder, kind, chosen in (
+        ("some", "degraded", stems),
+        ("clean", "clean", ["photo0_0", "photo2_0"]),
+    ):
+        for stem in chosen:
+            data = (pairs.folder / kind / f"{stem}.png").read_bytes()
+            atomicfiles.write_bytes(tmp_path / folder / f"{stem}.png", data)
+    seen: list[tuple[int, int]] = []
+    rows = score(
+        "m",
+        tmp_path / "some",
+        pairs,
+        [metrics.find("psnr"), metrics.find("psnr_on_clean")],
+        seed=0,
+        on_progress=lambda done, total: seen.append((done, total)),
+        stems=stems,
+        clean_restored=tmp_path / "clean",
+    )
+    images = {name: [row.image for row in rows if row.metric == name] for name in ("psnr", "psnr_on_clean")}
+    assert images == {"psnr": stems, "psnr_on_clean": ["photo0_0", "photo2_0"]}
+    assert all(row.value == math.inf for row in rows if row.metric == "psnr_on_clean")
+    assert seen == [(done, 4) for done in range(5)]

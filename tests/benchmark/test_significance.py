@@ -14,6 +14,11 @@ def _generator(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(seed))
 
 
+def _pairs(*samples: np.ndarray) -> significance.Pairs:
+    """Methods a, b, c, ... with these values."""
+    return significance.pairs_of(dict(zip("abcdefgh", samples, strict=False)))
+
+
 @pytest.mark.parametrize("count", [3, 6, 12, 40])
 def test_p_equals_scipys_where_there_are_no_ties(count: int) -> None:
     from scipy.stats import wilcoxon
@@ -69,10 +74,7 @@ def test_the_family_of_all_pairs_keeps_the_level() -> None:
     rng = _generator(5)
     runs = rng.normal(25, 4, (500, 1, 20)) + rng.normal(0, 1, (500, 4, 20))
     wrong = [
-        any(
-            adjusted < significance.ALPHA
-            for _, adjusted in significance.pairwise(dict(enumerate(run))).values()
-        )
+        any(adjusted < significance.ALPHA for _, adjusted in significance.pairwise(_pairs(*run)).values())
         for run in runs
     ]
     assert np.mean(wrong) <= 0.07
@@ -80,13 +82,13 @@ def test_the_family_of_all_pairs_keeps_the_level() -> None:
 
 def test_a_pair_in_numbers() -> None:
     base = np.linspace(20, 30, 11)
-    pair = significance.compare({"a": base, "b": base + np.linspace(1, 2, 11)}, higher_is_better=True)[0]
+    pair = significance.compare(_pairs(base, base + np.linspace(1, 2, 11)), higher_is_better=True)[0]
     assert (pair.first, pair.second, pair.photographs) == ("b", "a", 11)
     assert (pair.effect, pair.wins) == (1, 1)
     assert pair.shift == pytest.approx(1.5)
     assert 1 <= pair.low < 1.5 < pair.high <= 2
     assert pair.p == pair.adjusted == pytest.approx(2 / 2**11)
-    lower = significance.compare({"a": base, "b": base + 1}, higher_is_better=False)[0]
+    lower = significance.compare(_pairs(base, base + 1), higher_is_better=False)[0]
     assert (lower.first, lower.shift) == ("a", pytest.approx(-1))
 
 
@@ -99,10 +101,10 @@ def test_the_interval_of_the_shift_covers_it() -> None:
 def test_infinite_and_missing_values() -> None:
     first, second = np.array([np.inf, 30, np.nan, np.inf]), np.array([np.inf, 29, 20, 10])
     assert significance.differences(first, second).tolist() == [0, 1, math.inf]
-    pair = significance.compare({"a": first, "b": second}, higher_is_better=True)[0]
+    pair = significance.compare(_pairs(first, second), higher_is_better=True)[0]
     assert (pair.first, pair.photographs, pair.shift) == ("a", 3, 0.5)
     assert math.isnan(pair.low)
-    assert significance.pairwise({"a": first, "b": np.full(4, np.nan)}) == {}
+    assert significance.pairwise(_pairs(first, np.full(4, np.nan))) == {}
 
 
 def test_what_few_photographs_can_show() -> None:

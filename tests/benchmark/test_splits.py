@@ -47,6 +47,16 @@ def test_a_held_out_scene_takes_all_its_views_along() -> None:
     assert keys["test"] == ["builtin/motorcycle_left.png", "builtin/motorcycle_right.png"]
 
 
+def test_a_pattern_that_holds_nothing_out_is_told(tmp_path: Path) -> None:
+    folder = str(_folder(tmp_path / "all", 6))
+    data = Data(train=(folder,), held_out=("01*", "holliday*"))
+    with pytest.raises(OptionError, match=r"none of 6 photographs matches 'holliday\*'.*'00\.png' is"):
+        split(data, 0, default_train=False)
+    # With test photographs of their own, nothing has to be held out.
+    test = str(_folder(tmp_path / "test", 2, first=50))
+    assert len(split(data.model_copy(update={"test": (test,)}), 0, default_train=False).test) == 2
+
+
 def test_test_photographs_of_their_own(tmp_path: Path) -> None:
     train, test = _folder(tmp_path / "train", 5), _folder(tmp_path / "test", 3, first=50)
     divided = split(Data(train=(str(train),), test=(str(test),)), 0, default_train=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmark.scoring import Row
-from benchmark.statistics import over_seeds, per_photograph, per_seed, summarise
+from benchmark.statistics import complete, on_shared_images, over_seeds, per_photograph, per_seed, summarise
 
 
 def _row(method: str, photograph: str, variant: int, value: float) -> Row:
@@ -20,10 +20,26 @@ def test_variants_of_a_photograph_are_one_sample() -> None:
     assert values["m"].tolist() == [11, 20]
 
 
-def test_methods_scored_on_different_images_are_not_compared() -> None:
-    rows = [_row("m", "a", 0, 1), _row("n", "a", 1, 1)]
-    with pytest.raises(ValueError, match="different images"):
-        per_photograph(rows, "psnr")
+def test_two_methods_are_compared_on_the_images_both_have() -> None:
+    rows = [_row(name, "a", variant, 10 + variant) for name in "mn" for variant in range(3)]
+    rows += [_row("few", "a", 2, 12), _row("other", "a", 1, 11)]
+    pairs = on_shared_images([rows], "psnr")
+    assert {pair: [value.tolist() for value in values] for pair, values in pairs.items()} == {
+        ("few", "m"): [[12], [12]],
+        ("few", "n"): [[12], [12]],
+        ("m", "n"): [[11], [11]],
+        ("m", "other"): [[11], [11]],
+        ("n", "other"): [[11], [11]],
+    }
+    assert per_photograph(rows, "psnr")[1]["few"].tolist() == [12]
+
+
+def test_those_tested_on_fewer_images_are_not_complete() -> None:
+    rows = [_row(name, "a", variant, 1) for name in "mn" for variant in range(2)]
+    assert complete([*rows, _row("few", "a", 1, 1)], "psnr") == {"m", "n"}
+    # As many, but others.
+    assert complete([*rows, _row("a", "a", 1, 1), _row("a", "a", 2, 1)], "psnr") == {"m", "n"}
+    assert complete([], "psnr") == set()
 
 
 def test_intervals_agree_with_theory() -> None:

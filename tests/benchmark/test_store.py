@@ -62,6 +62,9 @@ def test_stages_say_why_they_are_stale(tmp_path: Path) -> None:
     assert store.stale("m", "train", key) is None
     assert store.stale("m", "train", {**key, "code": "3"}) == "code changed"
     assert store.stale("m", "train", {"code": "3"}) == "code and pairs changed"
+    store.mark_failed("m", "train", "boom")
+    store.clear_failure("m")
+    assert store.failure("m") == {}
     store.mark_done("m", "score", key)
     store.forget("m", "train")
     assert set(store.done("m")) == {"score"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -233,7 +234,14 @@ def test_the_best_weights_are_those_with_the_best_validation(data: Path, tmp_pat
     for select, expected in (("last", values[-1]), ("best", max(values))):
         checkpoints.load_weights(method, tmp_path / select / WEIGHTS)
         assert training.validate(method, SMALL, PairSet(data), 5) == pytest.approx(expected)
-    assert not (tmp_path / "best" / BEST).exists()
+    # A run that was killed before it could mark the training as done.
+    weights = (tmp_path / "best" / WEIGHTS).read_bytes()
+    _train(tmp_path / "best", data, build=Spoilt, select="best")
+    assert (tmp_path / "best" / WEIGHTS).read_bytes() == weights
+    # What is left of training under another key is not taken for its best.
+    (tmp_path / "best" / BEST).write_bytes(b"of another training")
+    _train(tmp_path / "best", data, build=Spoilt, select="best", key="other")
+    assert (tmp_path / "best" / WEIGHTS).read_bytes() == weights
 
 
 def test_a_budget_in_images_is_steps_and_one_in_seconds_ends(data: Path, tmp_path: Path) -> None:
@@ -244,3 +252,24 @@ def test_a_budget_in_images_is_steps_and_one_in_seconds_ends(data: Path, tmp_pat
     log = [json.loads(line) for line in (tmp_path / "seconds" / LOG).read_text().splitlines()]
     assert log[-1]["step"] > 1
     assert 0 <= log[-1]["rate"] < 0.5
+
+
+@pytest.mark.parametrize(("seconds", "steps"), [(3, 2), (1, 1)])
+def test_time_that_is_over_between_steps_leaves_none_of_them_out(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int, steps: int
+) -> None:
+    batches, clock = CropStream.batches, [0]
+
+    def slow(self: CropStream, *asked: Any) -> Any:
+        for parts in batches(self, *asked):
+            clock[0] += 1
+            yield parts
+
+    monkeypatch.setattr(CropStream, "batches", slow)
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    _train(tmp_path, data, iterations=None, seconds=seconds, every=100, select="best")
+    log = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
+    assert [line["step"] for line in log] == [steps]
+    assert log[0]["rate"] > 0
+    assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["step"] == steps
+    assert (tmp_path / WEIGHTS).read_bytes() == (tmp_path / BEST).read_bytes()

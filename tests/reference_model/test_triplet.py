@@ -230,6 +230,9 @@ def test_a_resumed_training_ends_with_the_same_weights(name: str, tmp_path: Path
         torch.manual_seed(number)
         again.train_step(_batch(real=True), progress, DESCEND)
         means.update(again, number)
+    # That codes were made alike before the checkpoint is not forgotten.
+    assert again.notes == model.notes
+    assert not any("real photographs" in note for note in again.notes)
     for one, other in ((model.networks, again.networks), (averages.networks, means.networks)):
         for key in one:
             assert not _moved(_state(one[key]), other[key])
