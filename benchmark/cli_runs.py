@@ -76,7 +76,7 @@ def configured(
 ) -> tuple[Profile, bool]:
     """A profile as a command asks for it, and whether its training photographs are the profile's own.
 
-    Later ones win: the profile, ``file``, what options imply, the user's ``-o``, options that were given.
+    Later ones win: the profile, what options imply, ``file``, the user's ``-o``, options that were given.
 
     Args:
         name: of the profile.
@@ -97,8 +97,8 @@ def configured(
         below["data.held_out"] = []
     given = {key: value for key, value in options.items() if value not in (None, ())}
     spent = [] if budget is None else profiles.budget(budget)
-    changes = [*_changes(below), *overrides, *_changes(given), *spent]
-    resolved = profiles.load(name, file=file, overrides=changes)
+    changes = [*overrides, *_changes(given), *spent]
+    resolved = profiles.load(name, implied=_changes(below), file=file, overrides=changes)
     return resolved, resolved.data.train == profiles.load(name).data.train
 
 

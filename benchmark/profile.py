@@ -191,8 +191,12 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml")))
 
 
-def load(name: str, *, file: Path | None = None, overrides: Sequence[str] = ()) -> Profile:
-    """The profile called ``name``, changed by a YAML file and then by ``a.b=value`` overrides.
+def load(
+    name: str, *, implied: Sequence[str] = (), file: Path | None = None, overrides: Sequence[str] = ()
+) -> Profile:
+    """The profile called ``name``, changed by what is ``implied``, then by a YAML file, then by overrides.
+
+    Both ``implied`` and ``overrides`` are of the form ``a.b=value``.
 
     Raises:
         OptionError: an unknown profile or key, a value out of bounds, or a file that is no mapping.
@@ -201,13 +205,15 @@ def load(name: str, *, file: Path | None = None, overrides: Sequence[str] = ()) 
         raise OptionError(unknown("profile", name, names()))
     text = (resources.files("benchmark") / "profiles" / f"{name}.yaml").read_text()
     raw = {"name": name, **_mapping(text, f"profile {name}")}
+    for change in implied:
+        raw = _merged(raw, _nested(change))
     if file is not None:
         try:
             raw = _merged(raw, _mapping(file.read_text(), str(file)))
         except (OSError, UnicodeDecodeError) as error:
             raise OptionError(f"--config {file}: cannot be read ({error})") from error
-    for override in overrides:
-        raw = _merged(raw, _nested(override))
+    for change in overrides:
+        raw = _merged(raw, _nested(change))
     try:
         return Profile.model_validate(raw)
     except ValidationError as error:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Outcome
@@ -124,14 +125,17 @@ def test_another_run_in_the_folder_is_refused(call: Call, photographs: Path, tmp
 
 
 def test_what_options_imply_gives_way_to_what_is_said(tmp_path: Path) -> None:
-    def resolved(*overrides: str, **options: object) -> profile.Profile:
+    def resolved(*overrides: str, file: Path | None = None, **options: object) -> profile.Profile:
         named = {f"data.{key}": value for key, value in options.items()}
         implied = {"data.recipe": "detector-training"}
-        return cli_runs.configured("smoke", overrides, named, implied=implied, budget="iters=7")[0]
+        how: dict[str, Any] = {"implied": implied, "budget": "iters=7", "file": file}
+        return cli_runs.configured("smoke", overrides, named, **how)[0]
 
     assert resolved().data.held_out == profile.load("smoke").data.held_out
     assert resolved(train=("mine",), test=()).data.held_out == ()
     assert resolved("data.held_out=['a*']", train=("mine",)).data.held_out == ("a*",)
+    (tmp_path / "mine.yaml").write_text("data: {held_out: ['b*']}\n")
+    assert resolved(file=tmp_path / "mine.yaml", train=("mine",)).data.held_out == ("b*",)
     assert resolved("data.train=['theirs']", train=("mine",)).data.train == ("mine",)
     assert resolved("train.iterations=3").train.iterations == 7
     assert resolved(recipe=None).data.recipe == "detector-training"
