@@ -42,7 +42,7 @@ class Record(dict[str, Any]):
 
     def __missing__(self, key: str) -> Any:
         """There is no ``key``: the file is damaged, or none of ours."""
-        raise DataError(f"{self.name} is damaged (it has no '{key}')")
+        raise DataError(f"{self.name}: damaged (it has no '{key}')")
 
 
 def claim(
@@ -152,9 +152,9 @@ def parse_row(line: bytes | str, name: str) -> Record:
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise DataError(f"{name} is damaged ({error})") from error
+        raise DataError(f"{name}: damaged ({error})") from error
     if not isinstance(row, dict):
-        raise DataError(f"{name} is damaged (no mapping)")
+        raise DataError(f"{name}: damaged (no mapping)")
     return Record(row, name)
 
 

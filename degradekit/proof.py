@@ -106,7 +106,7 @@ def verify(
         except DataError as error:
             yield str(error)
         except (KeyError, TypeError, ValueError) as error:
-            yield f"{manifest.METADATA}: line {number + 1} is damaged ({type(error).__name__}: {error})"
+            yield f"{manifest.METADATA}: line {number + 1}: damaged ({type(error).__name__}: {error})"
         if on_progress:
             on_progress(done, len(data) if numbers is None else len(numbers))
 

@@ -216,7 +216,7 @@ def test_bad_answers_are_named_with_the_rule_and_the_value(call: Call, key: Path
         (with_first(seconds=-1), "trials.0.seconds: Input should be greater than or equal to 0, got -1"),
         (with_first(ranking="abc"), "trials.0.ranking: Input should be a valid list, got 'abc'"),
         ({**good, "format": "x"}, "format: Input should be 'degradekit study answers 1', got 'x'"),
-        ([1, 2], "Input should be a valid dictionary"),
+        ([1, 2], "damaged (no mapping)"),
     ]
     for number, (content, rule) in enumerate(cases):
         path = _saved(tmp_path, f"bad{number}.json", content)
