@@ -71,10 +71,14 @@ def test_shrinking_keeps_a_constant_and_has_nothing_to_learn() -> None:
 
 
 def test_it_learns_to_find_scratches(detector: ScratchDetector) -> None:
-    descend = _Descent()
-    for step in range(60):
+    descend, steps = _Descent(), 100
+    (optimizer,) = detector.optimizers.values()
+    rate = optimizer.param_groups[0]["lr"]
+    for step in range(steps):
+        # As the training loop does; at a steady rate the last steps' noise decides.
+        optimizer.param_groups[0]["lr"] = rate * detector.rate(step / steps)
         torch.manual_seed(step)
-        losses = detector.train_step(_scratched(step), 0.1, descend)
+        losses = detector.train_step(_scratched(step), step / steps, descend)
         assert set(losses) == {"cross_entropy"}
     unseen = _scratched(1000, count=16)
     found = torch.cat([detector.detect(image[None]) for image in unseen.degraded])
