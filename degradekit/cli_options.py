@@ -64,7 +64,7 @@ def recipe_options(command: Any) -> Any:
         click.option(
             "--dpi",
             type=float,
-            help="Resolution of the scans; else the recipe knows the prints' size.",
+            help="Resolution of the scans, in place of the format that the recipe says they have.",
         ),
         click.option(
             "--textures",

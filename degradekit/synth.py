@@ -55,12 +55,12 @@ class Plan:
             if value is not None and not low <= value <= high:
                 raise OptionError(f"{name} is a whole number in [{low}, {high}], got {value}")
         layout = layouts.find(self.layout)
-        if self.coding.format != "png" and (layout.lossless or not layout.pictures):
+        if self.coding.format != "png" and layout.lossless:
             raise OptionError(
                 f"layout {self.layout} has two pictures in one file, which JPEG would mix; use png"
-                if layout.pictures
-                else "recipes alone have no image format; what is rendered from them is not coded"
             )
+        if self.coding.format != "png" and not layout.pictures:
+            raise OptionError("recipes alone have no image format; what is rendered from them is not coded")
 
     def describe(self) -> dict[str, Any]:
         """The content of ``run.json``: whatever decides the pixels and files, and nothing else."""
@@ -206,6 +206,7 @@ def synthesize(
     if not 1 <= k <= n:
         raise OptionError(f"a part k/n has k in [1, n], got {k}/{n}")
     executors.check(executor, scheduler)
+    plan.stems()  # Names that clash are refused before anything is written or removed.
     anew = overwrite and (plan.out / manifest.RUN).exists()
     if anew:
         _refuse_loss(plan, n)
@@ -234,8 +235,7 @@ def synthesize(
 
 
 def _claim(plan: Plan) -> None:
-    """Make the folder this plan's, once it is known that it can be carried out."""
-    plan.stems()
+    """Make the folder this plan's."""
     pictures = layouts.find(plan.layout).pictures
     origins = None if pictures else (f"{source.key}\t{source.origin}" for source in plan.sources)
     manifest.claim(plan.out, plan.describe(), plan.source_lines(), origins)
@@ -243,7 +243,6 @@ def _claim(plan: Plan) -> None:
 
 def _refuse_loss(plan: Plan, parts: int) -> None:
     """Refuse to remove what is still wanted."""
-    plan.stems()
     if parts > 1:
         raise OptionError("--overwrite removes the whole data set, other parts too; leave it out, or --shard")
     inside = os.path.join(os.path.realpath(plan.out), "")  # noqa: PTH118 - text, as places are
