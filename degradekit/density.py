@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import islice
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from degradekit.photo import Image, Mask
+from degradekit.photo import Change, Image, Mask
 from degradekit.tables import look_up
 
 #: Reflectance added before the logarithm, so that black has density 2.7 (a good glossy print's) and the
@@ -54,20 +55,22 @@ def from_density(density: Image, out: Image | None = None) -> Image:
 def through(image: Image, added: Image, out: Image | None = None) -> Image:
     """The sRGB-encoded image seen through a layer of density ``added`` per channel, (H, W, 3); it may be
     negative where something was washed out. Written to ``out`` if given."""
-    density = to_density(image)
-    density += added
-    return from_density(density, out)
+    low, high = DENSITIES
+    scale, offset = 1 / (high - low), -low / (high - low)
+    return _looked_up(to_density(image), _from_density_table(), scale, offset, out, plus=added)
 
 
-def stained(image: Image, amount: Mask, colour: Image, out: Image | None = None) -> Image:
-    """``through`` a layer of density ``amount`` (H, W) times ``colour`` (3,)."""
-    added = cv2.merge([amount * np.float32(density) for density in colour])
-    return through(image, np.asarray(added, dtype=np.float32), out)
+def spread(plane: Mask, colour: Image | None = None) -> Image:
+    """A plane (H, W) for each of three channels, (H, W, 3): far quicker to use than ``[..., None]``.
 
-
-def spread(plane: Mask) -> Image:
-    """A plane (H, W) for each of three channels, (H, W, 3): far quicker to use than ``[..., None]``."""
-    return np.asarray(cv2.merge([plane, plane, plane]), dtype=np.float32)
+    Times ``colour`` (3,) if that is given.
+    """
+    three = np.asarray(cv2.cvtColor(np.ascontiguousarray(plane), cv2.COLOR_GRAY2RGB), dtype=np.float32)
+    if colour is not None:
+        # Along whole rows, not three numbers at a time.
+        rows = three.reshape(len(three), -1)
+        rows *= np.tile(colour.astype(np.float32), plane.shape[1])
+    return three
 
 
 def mixed(image: Image, matrix: NDArray[np.float64]) -> Image:
@@ -86,6 +89,33 @@ def veil(amount: Mask, colour: Image) -> Mask:
     """
     passed = cv2.exp(amount * np.float32(-np.log(10) * colour.sum()))
     return np.asarray(1 - passed, dtype=np.float32).reshape(amount.shape)
+
+
+def developed(image: Image, changes: Sequence[Change]) -> Image:
+    """``image`` with ``changes`` made to its optical densities; see ``Photo.changed``."""
+    return _converted(image, changes, to_density, from_density)
+
+
+def exposed(image: Image, changes: Sequence[Change]) -> Image:
+    """``image`` with ``changes`` made to its linear light; see ``Photo.changed``."""
+    return _converted(image, changes, to_linear, to_srgb)
+
+
+def _converted(
+    image: Image,
+    changes: Sequence[Change],
+    there: Callable[[Image], Image],
+    back: Callable[[Image, Image], Image],
+) -> Image:
+    planes = [plane for _, own in changes for plane in own]
+
+    def changed(part: Image, *bands: Mask) -> Image:
+        values, left = there(part), iter(bands)
+        for change, own in changes:
+            values = change(values, *islice(left, len(own)))
+        return back(values, part if part.flags.writeable else np.empty_like(part))
+
+    return in_bands(changed, image, *planes)
 
 
 def in_bands(change: Callable[..., Image], image: Image, *planes: Mask) -> Image:
@@ -112,16 +142,18 @@ def _looked_up(
     scale: float = 1.0,
     offset: float = 0.0,
     out: Image | None = None,
+    plus: Image | None = None,
 ) -> Image:
-    """``table`` at ``scale`` times ``values`` plus ``offset`` in [0, 1], which are clipped."""
+    """``table`` at ``scale`` times ``values`` (and ``plus``) plus ``offset``, clipped to [0, 1]."""
     result = np.empty(values.shape, np.float32) if out is None else out
     if not values.size:
         return result
     rows = max(1, len(values) * 3 * LOOKED_UP_AT_ONCE // values.size)
     for start in range(0, len(values), rows):
         band, found = values[start : start + rows], result[start : start + rows]
-        # Scales, rounds and clips at once.
-        whole = cv2.addWeighted(band, scale * STEPS, band, 0, offset * STEPS, dtype=cv2.CV_16U)
+        second, weight = (band, 0.0) if plus is None else (plus[start : start + rows], scale * STEPS)
+        # Scales, adds, rounds and clips at once.
+        whole = cv2.addWeighted(band, scale * STEPS, second, weight, offset * STEPS, dtype=cv2.CV_16U)
         look_up(table, np.asarray(whole, np.uint16).reshape(found.shape), found)
     return result
 

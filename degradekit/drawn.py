@@ -42,11 +42,14 @@ class Drawn:
         """
         timings = timings or Timings()
         given = None if photo.owned else photo.image
-        for step in self.steps:
+        steps = [(step, ops.find(step.op)) for step in self.steps]
+        for number, (step, op) in enumerate(steps, 1):
             # What a step made is nobody's but ours; if it made anything.
-            owned = given is None or not np.may_share_memory(photo.image, given)
+            owned = given is None or not np.may_share_memory(photo.pixels, given)
             with timings.of(step.op):
-                photo = ops.find(step.op)(replace(photo, owned=owned), generator(step.seed), **step.values)
+                photo = op(replace(photo, owned=owned), generator(step.seed), **step.values)
+                if number == len(steps) or steps[number][1].maker is not op.maker:
+                    photo.make()  # Here, so that it counts as this op's time.
         return replace(photo, owned=False)
 
     def to_json(self) -> str:

@@ -141,7 +141,7 @@ def white_noise(shape: tuple[int, int], rng: Generator) -> Field:
     count = shape[0] * shape[1]
     words = rng.integers(2**64, size=-(-count // 4), dtype=np.uint64).astype("<u8", copy=False)
     noise = np.empty(shape, np.float32)
-    look_up(quantiles(16), words.view("<u2")[:count].reshape(shape), noise)
+    look_up(quantiles(), words.view("<u2")[:count].reshape(shape), noise)
     return noise
 
 
@@ -170,15 +170,6 @@ def displaced(noise: Field, count: int, rng: Generator) -> list[Field]:
     for number in range(1, count + 1):
         corners.append((number * APART // count, int(rng.integers(APART + 1))))
     return [noise[top : top + height, left : left + width] for top, left in corners]
-
-
-def warp(array: Field, dx: Field, dy: Field) -> Field:
-    """Each pixel (x, y) of the result is ``array`` at (x + dx, y + dy), bilinear; outside is 0."""
-    height, width = dx.shape
-    x = np.arange(width, dtype=np.float32)[None] + dx
-    y = np.arange(height, dtype=np.float32)[:, None] + dy
-    moved = cv2.remap(array, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.asarray(moved, dtype=np.float32)
 
 
 def exp(values: Field) -> Field:

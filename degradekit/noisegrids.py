@@ -14,6 +14,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from degradekit.photo import Plane
+from degradekit.remapping import remapped
+from degradekit.tables import look_up
 
 #: Standard deviation of unit noise after cubic interpolation, averaged over the cell.
 CUBIC_GAIN = 0.867
@@ -22,14 +24,11 @@ COARSE_PX = 10.0
 COARSER = 4
 #: Pixels over which an average over a picture is taken.
 MANY = 240
-#: Steps of the normal distribution in noise: 2 to this power.
-QUANTILE_BITS = 12
-#: Shifts and factors of the integer hash.
+#: Shifts and factors of the integer hash, and the factor that spreads a sum's low bits over its high ones.
 MIXING = ((np.uint32(16), np.uint32(0x7FEB352D)), (np.uint32(15), np.uint32(0x846CA68B)))
+SPREADING = np.uint32(0x9E3779B1)
 #: Grid points hashed at a time: few enough for the processor's cache.
 HASHED_AT_ONCE = 1 << 14
-#: Places at which a grid is read at a time.
-SAMPLED_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +117,7 @@ def _cubic(away: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def sampled(grid: Plane, x: Plane, y: Plane, how: int) -> Plane:
     """``grid`` at (x, y), each (N,), interpolated as OpenCV calls ``how``, and mirrored at its sides."""
-    if x.size == 0:
-        return np.zeros(0, np.float32)
-    # OpenCV wants a picture of places, with sides under 32768.
-    length = min(x.size, SAMPLED_AT_ONCE)
-    rows = -(-x.size // length)
-    right, low = (np.resize(values, (rows, length)) for values in (x, y))
-    found = cv2.remap(grid, right, low, how, borderMode=cv2.BORDER_REFLECT)
-    return np.asarray(found, dtype=np.float32).reshape(-1)[: x.size]
+    return remapped(grid, x[None], y[None], how, cv2.BORDER_REFLECT).reshape(-1)
 
 
 def hashed(rows: int, columns: int, keys: tuple[int, int]) -> Plane:
@@ -136,13 +128,22 @@ def hashed(rows: int, columns: int, keys: tuple[int, int]) -> Plane:
     sides = np.concatenate([np.arange(count, dtype=np.uint32) for count in (rows, columns)])
     sides[:rows] += np.uint32(keys[0])
     sides[rows:] += np.uint32(keys[1])
-    down, across = _mixed(sides)[:rows], sides[rows:]
+    _mixed(sides)
+    down, across = sides[:rows], sides[rows:]
     grid = np.empty((rows, columns), np.float32)
     band = max(1, HASHED_AT_ONCE // columns)
     for start in range(0, rows, band):
-        number = _mixed(down[start : start + band, None] ^ across[None]) >> np.uint32(32 - QUANTILE_BITS)
-        np.take(quantiles(QUANTILE_BITS), number, out=grid[start : start + band])
+        number = down[start : start + band, None] ^ across
+        number *= SPREADING
+        number >>= np.uint32(16)
+        look_up(_shuffled_quantiles(), number.astype(np.uint16), grid[start : start + band])
     return grid
+
+
+@lru_cache(maxsize=1)
+def _shuffled_quantiles() -> Plane:
+    """The normal distribution in an order in which neighbours have nothing in common."""
+    return quantiles()[np.argsort(_mixed(np.arange(2**16, dtype=np.uint32)), kind="stable")]
 
 
 def _mixed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -157,9 +158,9 @@ def _mixed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return values
 
 
-@lru_cache(maxsize=2)
-def quantiles(bits: int) -> Plane:
-    """The normal distribution as 2 to the power ``bits`` equally likely values, of unit variance."""
-    normal, count = NormalDist(), 2**bits
+@lru_cache(maxsize=1)
+def quantiles() -> Plane:
+    """The normal distribution as 65,536 equally likely values, of unit variance."""
+    normal, count = NormalDist(), 2**16
     values = np.array([normal.inv_cdf((number + 0.5) / count) for number in range(count)])
     return np.asarray(values / values.std(), dtype=np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -19,6 +19,12 @@ Plane: TypeAlias = NDArray[np.float32]
 Mask: TypeAlias = NDArray[np.float32]
 
 
+#: What some rows of an image, and of planes that lie over it, become; and those planes.
+Change: TypeAlias = tuple[Callable[..., Image], tuple[Plane, ...]]
+#: Makes changes to an image one after the other; takes an image over that can be written to.
+Maker: TypeAlias = Callable[[Image, Sequence[Change]], Image]
+
+
 @dataclass(frozen=True, slots=True)
 class Photo:
     """A photograph, its physical scale, and one soft mask per class of defect.
@@ -26,7 +32,8 @@ class Photo:
     Arrays are made read-only, so no op can change its input.
 
     Args:
-        image: float32 sRGB in [0, 1], (H, W, 3).
+        pixels: float32 sRGB in [0, 1], (H, W, 3), to which ``changes`` have still to be made; they become
+            ``image``.
         px_per_mm: pixels per millimetre of the physical print or film.
         masks: defect class -> float32 (H, W) in [0, 1], 1 = fully lost.
         alpha: opacity channel, float32 (H, W) in [0, 1]; carried along, never degraded.
@@ -35,31 +42,48 @@ class Photo:
         ValueError: a wrong dtype or shape, or a scale that is not positive.
     """
 
-    image: Image
+    pixels: Image
     px_per_mm: float
     masks: Mapping[str, Mask] = field(default_factory=dict)
     alpha: Mask | None = None
-    #: Nobody else needs ``image``, so that ``editable`` gives it away.
+    #: Nobody else needs ``pixels``, so that ``editable`` gives them away.
     owned: bool = field(default=False, compare=False, repr=False)
+    changes: tuple[Change, ...] = field(default=(), compare=False, repr=False)
+    maker: Maker | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _check("image", self.image, (*self.image.shape[:2], 3))
+        _check("image", self.pixels, (*self.pixels.shape[:2], 3))
         for name, mask in (*self.masks.items(), ("alpha", self.alpha)):
             if mask is not None:
-                _check(f"mask '{name}'", mask, self.image.shape[:2])
+                _check(f"mask '{name}'", mask, self.pixels.shape[:2])
         if not (self.px_per_mm > 0 and np.isfinite(self.px_per_mm)):
             raise ValueError(f"px_per_mm is a positive number, got {self.px_per_mm}")
         object.__setattr__(self, "masks", MappingProxyType(dict(self.masks)))
 
     @property
+    def image(self) -> Image:
+        """The pixels, float32 sRGB in [0, 1], (H, W, 3)."""
+        self.make()
+        return self.pixels
+
+    def make(self) -> None:
+        """Make the changes that have still to be made."""
+        if self.maker is None:
+            return
+        made = self.maker(self._writable() if self.owned else self.pixels, self.changes)
+        made.setflags(write=False)
+        for name, value in (("pixels", made), ("changes", ()), ("maker", None)):
+            object.__setattr__(self, name, value)
+
+    @property
     def height(self) -> int:
         """Rows, in pixels."""
-        return int(self.image.shape[0])
+        return int(self.pixels.shape[0])
 
     @property
     def width(self) -> int:
         """Columns, in pixels."""
-        return int(self.image.shape[1])
+        return int(self.pixels.shape[1])
 
     @property
     def area_mm2(self) -> float:
@@ -72,11 +96,25 @@ class Photo:
         Recipes own what lies between their steps; then this photograph must not be read any more. So a
         chain of ops works on one buffer, as every copy costs as much as an op.
         """
-        if self.owned:
-            with suppress(ValueError):  # A view of something that cannot be written to.
-                self.image.setflags(write=True)
-                return self.image
-        return self.image.copy()
+        image = self.image
+        return self._writable() if self.owned else image.copy()
+
+    def _writable(self) -> Image:
+        """The pixels to write to; a copy if they are a view of something that cannot be written to."""
+        with suppress(ValueError):
+            self.pixels.setflags(write=True)
+            return self.pixels
+        return self.pixels.copy()
+
+    def changed(self, maker: Maker, change: Callable[..., Image], *planes: Plane) -> Photo:
+        """The photograph whose pixels ``maker`` changes, when they are asked for.
+
+        Changes by one maker that follow each other are made together: what they all need is done once,
+        and nothing is clipped between them.
+        """
+        if self.maker is not maker:
+            self.make()
+        return replace(self, changes=(*self.changes, (change, planes)), maker=maker)
 
     def with_image(self, image: Image) -> Photo:
         """The same photograph with other pixels, clipped to [0, 1]; masks stay as they are.
@@ -88,7 +126,7 @@ class Photo:
     def with_valid(self, image: Image) -> Photo:
         """``with_image`` for pixels that lie in [0, 1] already, as those of ``to_srgb`` do; it takes a pass
         less."""
-        return replace(self, image=image, owned=False)
+        return Photo(image, self.px_per_mm, self.masks, self.alpha)
 
     def moved(self, move: Callable[[Plane], Plane]) -> Photo:
         """The photograph with ``move`` applied to its image and every mask alike.

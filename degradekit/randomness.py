@@ -49,15 +49,19 @@ def stream(seed: int, *names: str | int) -> Generator:
     return generator(seed_of(seed, *names))
 
 
+def share_of(seed: int, *names: str | int) -> float:
+    """A number, evenly spread over [0, 1), that belongs to ``names`` under ``seed``.
+
+    Straight from their hash: the same under any version of numpy, and a tenth of the time a stream takes.
+    """
+    return (seed_of(seed, *names) >> 10) / 2**53
+
+
 @dataclass(frozen=True, slots=True)
 class Constant:
     """Always the same value."""
 
     value: Scalar
-
-    def sample(self, rng: Generator) -> Scalar:
-        """The value."""
-        return self.value
 
     def at(self, share: float) -> Scalar:
         """The value."""
@@ -75,13 +79,9 @@ class Uniform:
     low: float
     high: float
 
-    def sample(self, rng: Generator) -> Scalar:
-        """One draw."""
-        return float(rng.uniform(self.low, self.high))
-
     def at(self, share: float) -> Scalar:
         """The value under which the part ``share``, in [0, 1), of all draws lies."""
-        return self.low + share * (self.high - self.low)
+        return min(self.low + share * (self.high - self.low), self.high)
 
     def extremes(self) -> tuple[Scalar, ...]:
         """Both ends."""
@@ -94,11 +94,6 @@ class LogUniform:
 
     low: float
     high: float
-
-    def sample(self, rng: Generator) -> Scalar:
-        """One draw."""
-        value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
-        return min(max(value, self.low), self.high)
 
     def at(self, share: float) -> Scalar:
         """The value under which the part ``share``, in [0, 1), of all draws lies."""
@@ -117,10 +112,6 @@ class Integer:
     low: int
     high: int
 
-    def sample(self, rng: Generator) -> Scalar:
-        """One draw."""
-        return int(rng.integers(self.low, self.high, endpoint=True))
-
     def at(self, share: float) -> Scalar:
         """The value under which the part ``share``, in [0, 1), of all draws lies."""
         return self.low + int(share * (self.high - self.low + 1))
@@ -135,10 +126,6 @@ class Choice:
     """One of the listed values, equally likely."""
 
     values: tuple[Scalar, ...]
-
-    def sample(self, rng: Generator) -> Scalar:
-        """One draw."""
-        return self.values[int(rng.integers(len(self.values)))]
 
     def at(self, share: float) -> Scalar:
         """The value at this part, in [0, 1), of the list."""

@@ -13,14 +13,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from degradekit import atomicfiles, ops
 from degradekit.drawn import Drawn, DrawnStep
 from degradekit.errors import DataError, RecipeError, unknown
 from degradekit.ops import Op, textures
-from degradekit.randomness import Constant, Distribution, Scalar, distribution, seed_of, stream
+from degradekit.randomness import Constant, Distribution, Scalar, distribution, seed_of, share_of, stream
 from degradekit.scale import Scale
 
 GROUPS = ("one_of", "any_order", "in_order")
@@ -55,7 +54,7 @@ class Chance:
 
     def happens(self, seed: int, names: tuple[str | int, ...]) -> bool:
         """The decision for one sample."""
-        return self.p >= 1 or bool(stream(seed, *names, self.name, "p").random() < self.p)
+        return self.p >= 1 or share_of(seed, *names, self.name, "p") < self.p
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class Step:
         return self.drawn(
             seed_of(seed, *names, self.name, "apply"),
             severity,
-            lambda parameter, values: values.sample(stream(seed, *names, self.name, parameter)),
+            lambda parameter, values: values.at(share_of(seed, *names, self.name, parameter)),
         )
 
     def drawn(
@@ -103,11 +102,13 @@ class Group:
         """The members chosen, in the order chosen, with values drawn."""
         if not self.chance.happens(seed, names):
             return []
-        order = stream(seed, *names, self.name, "order").permutation(len(self.members))
-        if self.kind == "in_order":
-            order = np.arange(len(self.members))
-        chosen = order[:1] if self.kind == "one_of" else order
-        return [step for index in chosen for step in self.members[index].draw(seed, names, severity)]
+        chosen = self.members
+        if self.kind == "one_of":
+            chosen = (self.members[int(share_of(seed, *names, self.name, "order") * len(self.members))],)
+        elif self.kind == "any_order":
+            order = stream(seed, *names, self.name, "order").permutation(len(self.members))
+            chosen = tuple(self.members[index] for index in order)
+        return [step for member in chosen for step in member.draw(seed, names, severity)]
 
 
 @dataclass(frozen=True, slots=True)

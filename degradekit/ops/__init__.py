@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_or
 from numpy.random import Generator
 
 from degradekit.errors import RecipeError, unknown
-from degradekit.photo import Photo
+from degradekit.photo import Maker, Photo
 from degradekit.randomness import Distribution, Scalar
 
 OpFunction: TypeAlias = Callable[..., Photo]
@@ -85,7 +85,8 @@ class Op:
 
     ``masks``: the defect classes it may add to. ``neutral``: the parameters that say how strong it is, each
     with the value of no strength. ``exact``: at those values the photograph comes back bit for bit (a JPEG
-    never does). ``moves``: it displaces the picture, so masks and alpha go with it. ``reader``: turns what a
+    never does). ``moves``: it displaces the picture, so masks and alpha go with it. ``maker``: what makes its
+    changes of the pixels, together with its neighbours' (see ``Photo.changed``). ``reader``: turns what a
     recipe says into values, where that is not one distribution for each parameter.
     """
 
@@ -98,6 +99,7 @@ class Op:
     exact: bool
     moves: bool
     summary: str
+    maker: Maker | None = None
     reader: Callable[[Any], dict[str, Scalar]] | None = None
 
     def __call__(self, photo: Photo, rng: Generator, **values: Scalar) -> Photo:
@@ -133,7 +135,12 @@ OPS: dict[str, Op] = {}
 
 
 def op(
-    *, neutral: Mapping[str, Scalar], masks: tuple[str, ...] = (), exact: bool = True, moves: bool = False
+    *,
+    neutral: Mapping[str, Scalar],
+    masks: tuple[str, ...] = (),
+    exact: bool = True,
+    moves: bool = False,
+    maker: Maker | None = None,
 ) -> Callable[[Function], Function]:
     """Register the decorated function as an op; see ``Op`` for the arguments."""
 
@@ -144,7 +151,7 @@ def op(
         summary = (inspect.getdoc(function) or "").splitlines()[0]
         family = function.__module__.rpartition(".")[2]
         parameters = _parameters(function)
-        OPS[name] = Op(name, family, function, parameters, masks, neutral, exact, moves, summary)
+        OPS[name] = Op(name, family, function, parameters, masks, neutral, exact, moves, summary, maker)
         return function
 
     return register

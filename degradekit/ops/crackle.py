@@ -19,6 +19,7 @@ from degradekit.ops import Bounds, op
 from degradekit.papersheet import WHITE, YELLOWING
 from degradekit.photo import Photo
 from degradekit.randomness import child
+from degradekit.remapping import remapped
 
 #: Size of cracked patches of the sheet, and of the first, wider cracks in cells of the network.
 PATCH_MM = 22.0
@@ -136,14 +137,8 @@ class _Wander:
 
 def _sampled(field: Field, at: Points) -> Field:
     """``field`` at (N, 2) columns and rows, bilinear, its border repeated."""
-    at = np.asarray(at, np.float32)
-    found = np.empty(len(at), np.float32)
-    for start in range(0, len(at), 30_000):  # remap takes no side over 32,767.
-        part = at[start : start + 30_000]
-        x, y = (np.ascontiguousarray(part[:, axis : axis + 1]) for axis in (0, 1))
-        values = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        found[start : start + len(part)] = np.asarray(values).reshape(-1)
-    return found
+    x, y = (np.ascontiguousarray(at[:, axis : axis + 1], np.float32) for axis in (0, 1))
+    return remapped(field, x, y).reshape(-1)
 
 
 def _facets(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from degradekit import fields
-from degradekit.density import from_density, in_bands, mixed, stained, to_density
+from degradekit.density import developed, mixed, spread
 from degradekit.fields import Field
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo
@@ -27,7 +27,8 @@ ABSORPTIONS = np.array([[1.0, 0.12, 0.02], [0.20, 1.0, 0.10], [0.08, 0.30, 1.0]]
         "red_stain": 0.0,
         "green_stain": 0.0,
         "blue_stain": 0.0,
-    }
+    },
+    maker=developed,
 )
 def fading(
     photo: Photo,
@@ -55,21 +56,18 @@ def fading(
     faded = ABSORPTIONS @ kept @ np.linalg.inv(ABSORPTIONS)
     change = np.hstack([faded, stain[:, None]])
 
-    def seen(image: Image) -> Image:
-        return from_density(mixed(to_density(image), change), out=image)
-
-    return photo.with_valid(in_bands(seen, photo.editable()))
+    return photo.changed(developed, lambda density: mixed(density, change))
 
 
 #: Density of a yellowed paper base in red, green, blue, per unit in blue.
 YELLOWED = np.array([0.12, 0.38, 1.0], dtype=np.float32)
 #: How far the extra yellowing of the sheet's border reaches in.
 YELLOW_BORDER_MM = 14.0
-#: The fifth octave of larger clouds still varies over some pixels.
-SMOOTH_PX = 64.0
+#: Clouds are drawn on pixels of which this many make a blotch; the fifth octave varies over more than one.
+PIXELS_PER_BLOTCH = 22.0
 
 
-@op(neutral={"blue_density": 0.0})
+@op(neutral={"blue_density": 0.0}, maker=developed)
 def yellowing(
     photo: Photo,
     rng: Generator,
@@ -88,8 +86,7 @@ def yellowing(
     """
     if blue_density == 0:
         return photo
-    # Large clouds are smooth enough for pixels twice as large.
-    larger = 2 if blotch_mm * photo.px_per_mm > SMOOTH_PX else 1
+    larger = max(1, int(blotch_mm * photo.px_per_mm / PIXELS_PER_BLOTCH))
     shape, scale = (-(-photo.height // larger), -(-photo.width // larger)), photo.px_per_mm / larger
     stain = fields.exp(fields.border_distance(shape) * np.float32(-1 / (YELLOW_BORDER_MM * scale)))
     stain *= np.float32(border)
@@ -99,10 +96,11 @@ def yellowing(
     stain *= np.float32(blue_density)
     if larger > 1:
         size = (larger * shape[1], larger * shape[0])
-        stain = np.asarray(cv2.resize(stain, size, interpolation=cv2.INTER_CUBIC), np.float32)
+        stain = np.asarray(cv2.resize(stain, size, interpolation=cv2.INTER_LINEAR), np.float32)
         stain = stain[: photo.height, : photo.width]
 
-    def seen(image: Image, stain: Field) -> Image:
-        return stained(image, stain, YELLOWED, out=image)
+    def seen(density: Image, stain: Field) -> Image:
+        density += spread(stain, YELLOWED)
+        return density
 
-    return photo.with_valid(in_bands(seen, photo.editable(), stain))
+    return photo.changed(developed, seen, stain)

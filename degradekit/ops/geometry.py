@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 
@@ -12,6 +11,7 @@ from degradekit import fields
 from degradekit.fields import Field
 from degradekit.ops import Bounds, op
 from degradekit.photo import Photo
+from degradekit.remapping import remapped
 
 #: The displacement changes by less than this per unit of length, so that no part of the picture folds over
 #: another: the map's Jacobian stays diagonally dominant.
@@ -44,11 +44,7 @@ def elastic_distortion(
     dx += np.arange(photo.width, dtype=np.float32)[None]
     dy += np.arange(photo.height, dtype=np.float32)[:, None]
 
-    def move(plane: Field) -> Field:
-        moved = cv2.remap(plane, dx, dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(moved, dtype=np.float32)
-
-    return photo.moved(move)
+    return photo.moved(lambda plane: remapped(plane, dx, dy))
 
 
 def _steepness(field: Field) -> float:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from degradekit.density import in_bands, mixed, to_linear, to_srgb
+from degradekit.density import exposed, in_bands, mixed
 from degradekit.fields import Field, colour_noise
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo
@@ -19,7 +19,7 @@ Channels: TypeAlias = Literal["independent", "shared"]
 WHITE_BALANCE = np.array([1.9, 1.0, 1.5], dtype=np.float32)
 
 
-@op(neutral={"iso": 0.0})
+@op(neutral={"iso": 0.0}, maker=exposed)
 def sensor_noise(
     photo: Photo,
     rng: Generator,
@@ -46,17 +46,16 @@ def sensor_noise(
     rows *= WHITE_BALANCE * np.float32(row_noise_e / electrons)
     noise = colour_noise((photo.height, photo.width), rng)
 
-    def exposed(image: Image, noise: Image, rows: Image) -> Image:
-        linear = to_linear(image)
+    def noisy(linear: Image, noise: Image, rows: Image) -> Image:
         deviation = mixed(linear, variance)
         cv2.sqrt(deviation, dst=deviation)
         deviation *= noise
         deviation += linear
         if row_noise_e:
             deviation += rows
-        return to_srgb(deviation, out=image)
+        return deviation
 
-    return photo.with_valid(in_bands(exposed, photo.editable(), noise, rows))
+    return photo.changed(exposed, noisy, noise, rows)
 
 
 @op(neutral={"scale": 0.0})

@@ -19,6 +19,7 @@ from degradekit.errors import DataError
 from degradekit.fields import Field
 from degradekit.ops import Bounds, Text, op
 from degradekit.photo import Image, Mask, Photo
+from degradekit.remapping import remapped
 
 FOLDER = "folder of images, transparent or gray (light shapes on dark)"
 CONTENT = "fingerprint of the folder's files, filled in when the recipe is read"
@@ -230,16 +231,9 @@ def _stamp(
     cosine, sine = math.cos(angle) / scale, math.sin(angle) / scale
     column = np.float32(mirror) * (x * np.float32(cosine) + y * np.float32(sine)) + texture.shape[1] / 2 - 0.5
     row = y * np.float32(cosine) - x * np.float32(sine) + texture.shape[0] / 2 - 0.5
-    stamp = cv2.remap(
-        texture,
-        np.asarray(column, np.float32),
-        np.asarray(row, np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=0,
-    )
+    places = np.asarray(column, np.float32), np.asarray(row, np.float32)
     window = cover[top:bottom, left:right]
-    np.maximum(window, np.asarray(stamp, np.float32), out=window)
+    np.maximum(window, remapped(texture, *places, border=cv2.BORDER_CONSTANT), out=window)
 
 
 def _tiled(photo: Photo, rng: Generator, path: Path, scale_mm: float) -> Image:
@@ -252,5 +246,4 @@ def _tiled(photo: Photo, rng: Generator, path: Path, scale_mm: float) -> Image:
     columns, rows = np.meshgrid(x, y)
     if scale > 2:  # Blur before thinning out, so that fine paper does not alias.
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), scale / 2), np.float32)
-    paper = cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    return np.asarray(paper, dtype=np.float32)
+    return remapped(image, columns, rows, border=cv2.BORDER_REFLECT)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from degradekit.density import from_density, in_bands, mixed, to_density, to_linear, to_srgb
+from degradekit.density import developed, exposed, mixed
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo
 
@@ -46,7 +46,7 @@ STEPS = 2048
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
-@op(neutral={"strength": 0.0})
+@op(neutral={"strength": 0.0}, maker=exposed)
 def monochrome(
     photo: Photo,
     rng: Generator,
@@ -68,13 +68,10 @@ def monochrome(
         return photo.with_image(photo.image + np.float32(strength) * (gray - photo.image))
     matrix = (1 - strength) * np.eye(3) + strength * np.array(EMULSIONS[emulsion])
 
-    def exposed(image: Image) -> Image:
-        return to_srgb(mixed(to_linear(image), matrix), out=image)
-
-    return photo.with_valid(in_bands(exposed, photo.editable()))
+    return photo.changed(exposed, lambda light: mixed(light, matrix))
 
 
-@op(neutral={"strength": 0.0})
+@op(neutral={"strength": 0.0}, maker=developed)
 def toning(
     photo: Photo,
     rng: Generator,
@@ -94,13 +91,12 @@ def toning(
     visual = VISUAL[None].astype(np.float64) * (STEPS / 3)
     factor = np.float32(1 - strength) + np.float32(strength) * _ramp(toner)
 
-    def toned(image: Image) -> Image:
-        density = to_density(image)
+    def toned(density: Image) -> Image:
         index = np.clip(mixed(density, visual), 0, STEPS - 1).astype(np.int32)
         density *= np.take(factor, index, axis=0)
-        return from_density(density, out=image)
+        return density
 
-    return photo.with_valid(in_bands(toned, photo.editable()))
+    return photo.changed(developed, toned)
 
 
 def _ramp(toner: str) -> NDArray[np.float32]:

@@ -77,10 +77,17 @@ def test_smallest_photographs(op: Op, shape: tuple[int, int]) -> None:
 
 
 @EVERY
+@pytest.mark.parametrize("shape", [(6, 33_000), (33_000, 6)])
+def test_sides_that_are_longer_than_opencv_interpolates(op: Op, shape: tuple[int, int]) -> None:
+    photo = photograph(*shape)
+    check_values(photo, apply(op, photo))
+
+
+@EVERY
 def test_input_is_not_changed(op: Op) -> None:
     photo = photograph()
     before = (photo.image.tobytes(), *(mask.tobytes() for mask in photo.masks.values()))
-    apply(op, photo, **op.scaled(defaults(op), 3))
+    apply(op, photo, **op.scaled(defaults(op), 3)).make()
     assert (photo.image.tobytes(), *(mask.tobytes() for mask in photo.masks.values())) == before
 
 
@@ -98,7 +105,7 @@ def test_same_bytes_from_an_image_that_may_be_changed(op: Op) -> None:
     values = {**defaults(op), **op.scaled(defaults(op), 4)}
     photo = photograph(120, 160)
     kept = op(photo, generator(SEED), **values)
-    changed = op(replace(photo, image=photo.image.copy(), owned=True), generator(SEED), **values)
+    changed = op(replace(photo, pixels=photo.image.copy(), owned=True), generator(SEED), **values)
     assert changed.image.tobytes() == kept.image.tobytes()
     assert {name: mask.tobytes() for name, mask in changed.masks.items()} == {
         name: mask.tobytes() for name, mask in kept.masks.items()

@@ -45,7 +45,8 @@ def test_hits_the_target(photographs: Path, target: str, value: float) -> None:
     found = calibration.calibrate(
         recipe.parse(SIMPLE), sources.find([str(photographs)]), target, value, copies=3, size=None
     )
-    assert found.mean == pytest.approx(value, rel=0.03)
+    # Coverage moves in steps, as defects appear one by one.
+    assert found.mean == pytest.approx(value, rel=0.06 if target == "coverage" else 0.03)
     assert found.samples == 15
     again = [
         calibration.TARGETS[target](

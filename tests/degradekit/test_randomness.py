@@ -12,6 +12,7 @@ from degradekit.randomness import (
     Uniform,
     distribution,
     seed_of,
+    share_of,
     stream,
 )
 
@@ -33,6 +34,14 @@ def test_streams_do_not_change_between_releases() -> None:
     # Data sets are promised to come out the same; this value may only change with a new format number.
     assert seed_of(7, "kodim01.png", 0, "scratches#0", "apply") == 9097147467906453066
     assert 0 <= seed_of(7, "kodim01.png") < SEED_LIMIT
+    assert share_of(7, "kodim01.png", 0, "scratches#0", "apply") == (9097147467906453066 >> 10) / 2**53
+
+
+def test_shares_are_spread_evenly_and_independent_of_their_neighbours() -> None:
+    shares = np.array([share_of(0, number) for number in range(20_000)])
+    assert 0 <= shares.min() < shares.max() < 1
+    assert np.bincount((20 * shares).astype(int)) == pytest.approx(1000, abs=5 * 1000**0.5)
+    assert np.corrcoef(shares[:-1], shares[1:])[0, 1] == pytest.approx(0, abs=0.03)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +55,7 @@ def test_streams_do_not_change_between_releases() -> None:
 def test_distributions_fill_their_interval(raw: object, kind: type, low: float, high: float) -> None:
     values = distribution(raw)
     assert isinstance(values, kind)
-    drawn = np.array([values.sample(stream(0, number)) for number in range(2000)], dtype=float)
+    drawn = np.array([values.at(share_of(0, number)) for number in range(2000)], dtype=float)
     assert low <= drawn.min() < low + 0.05 * (high - low)
     assert high - 0.05 * (high - low) < drawn.max() <= high
     if kind is LogUniform:
@@ -60,7 +69,7 @@ def test_distributions_fill_their_interval(raw: object, kind: type, low: float, 
 def test_choice_takes_every_value() -> None:
     values = distribution({"choice": ["a", "b", "c"]})
     assert isinstance(values, Choice)
-    assert {values.sample(stream(0, number)) for number in range(100)} == {"a", "b", "c"}
+    assert {values.at(share_of(0, number)) for number in range(100)} == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize(

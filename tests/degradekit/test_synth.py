@@ -271,11 +271,15 @@ def test_crops(photographs: Path, tmp_path: Path) -> None:
     make(photographs, tmp_path / "small", size=32)
     rows = manifest.read_rows(tmp_path / "small")
     assert len({(row["left"], row["top"]) for row in rows}) > 5
+    coloured = 0
     for row in rows:
         clean = imagefiles.read(tmp_path / "small" / row["clean_file_name"]).rgb
         whole = imagefiles.read(photographs / row["key"]).rgb
         window = whole[row["top"] : row["top"] + 32, row["left"] : row["left"] + 32]
-        assert np.array_equal(clean, window)
+        if np.ptp(clean, axis=2).any():  # The recipe makes some black and white.
+            assert np.array_equal(clean, window)
+            coloured += 1
+    assert coloured > 5
     make(photographs, tmp_path / "large", size=80)
     enlarged = manifest.read_rows(tmp_path / "large")[0]
     assert (enlarged["width"], enlarged["height"], enlarged["scale"]) == (80, 80, 80 / 64)

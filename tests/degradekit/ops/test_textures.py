@@ -80,7 +80,7 @@ def test_size_is_in_millimetres(textures: Path) -> None:
 def test_elastic_distortion_bends_straight_strokes(textures: Path) -> None:
     def straightness(elastic: float) -> float:
         boxes = []
-        for seed in range(12):
+        for seed in range(60):
             values = {"elastic": elastic, "stamps_per_dm2": 0.7}
             mask = applied("scratch_textures", textures / "scratches", seed, **values).masks.get("scratch")
             if mask is not None:
