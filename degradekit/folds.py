@@ -1,33 +1,116 @@
-"""Straight folds of a sheet: how many, and where they run."""
+"""Straight folds of a sheet: how many, where they run, which pixels lie near them, what varies along them."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
+
+from degradekit.curves import Dots, line_weight
+from degradekit.fields import Field
 
 #: Part of the folds that stop at another fold or within the sheet instead of crossing all of it.
 STOPPING = 0.4
 #: Corner folds cut off this much of the sides: median, and standard deviation of the logarithm.
 CORNER_MM = 16.0
 CORNER_SPREAD = 0.5
+#: Pixels near a fold that are given at a time: few enough for the processor's cache, and for one row of a
+#: picture in OpenCV.
+BATCH = 30_000
+#: What varies along a line is drawn on knots at this distance.
+KNOT_MM = 0.0875
+#: Random numbers are drawn for a multiple of so many knots.
+KNOTS = 256
+
+Numbers = NDArray[np.intp]
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A straight fold from (x, y) on, in mm; ``wear`` multiplies its width."""
+    """A straight fold from (x, y) on the sheet's border, in mm; ``wear`` multiplies its width.
+
+    It ends at the border too, or ``stops`` within the sheet.
+    """
 
     x: float
     y: float
     angle: float
     length: float
     wear: float
+    stops: bool = False
 
     def at(self, along: float) -> tuple[float, float]:
         """The point that far along, in mm."""
         return self.x + along * math.cos(self.angle), self.y + along * math.sin(self.angle)
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Pixels near folds, each array (N,): their number along the picture's rows, their column and row, and
+    how far they lie along their fold and across it, in mm; ``parts`` says which are near which fold."""
+
+    where: Numbers
+    column: Field
+    row: Field
+    s: Field
+    d: Field
+    parts: list[tuple[int, slice]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cracks:
+    """Points along cracks near folds, each array (N,): at which ``fold`` and on which ``line``, how far along
+    and across the fold and of which radius, in mm, and how opaque."""
+
+    fold: Numbers
+    line: Numbers
+    along: Values
+    across: Values
+    radius: Values
+    opacity: Values
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Pixels near folds as runs along the picture's rows: their ``fold``, and their number of pixels.
+
+    ``where`` is the number of each first pixel, ``places`` (4, runs) its column and row, and how far it lies
+    along its fold and across it, in mm; ``steps`` (2, runs) is how the last two change from pixel to pixel.
+    """
+
+    fold: Numbers
+    lengths: Numbers
+    where: Numbers
+    places: Values
+    steps: Values
+
+    def band(self, chosen: slice, ends: Numbers) -> Band:
+        """The pixels of some runs, which end at these of them."""
+        lengths, fold, steps = self.lengths[chosen], self.fold[chosen], self.steps[:, chosen]
+        begins = ends - lengths
+        # From where the first pixel of all would be, were it in the same row.
+        places = np.concatenate([self.places[:, chosen], steps])
+        places[0] -= begins
+        places[2:4] -= steps * begins
+        column, row, s, d, right, down = np.repeat(places.astype(np.float32), lengths, axis=1)
+        number = np.arange(ends[-1])
+        along = number.astype(np.float32)
+        column += along
+        right *= along
+        s += right
+        down *= along
+        d += down
+        number += np.repeat(self.where[chosen] - begins, lengths)
+        last = np.append(np.flatnonzero(fold[1:] != fold[:-1]), len(fold) - 1)
+        parts = [slice(*pair) for pair in pairwise([0, *ends[last].tolist()])]
+        return Band(number, column, row, s, d, list(zip(fold[last].tolist(), parts, strict=True)))
 
 
 def lines(size: tuple[float, float], per_mm: float, rng: Generator) -> list[Fold]:
@@ -47,7 +130,7 @@ def lines(size: tuple[float, float], per_mm: float, rng: Generator) -> list[Fold
         fold = Fold(*Fold(x, y, angle, 0, 0).at(span[0]), angle, span[1] - span[0], wear)
         if stops:
             crossings = [at for other in folds if (at := _crossing(fold, other)) is not None]
-            fold = Fold(fold.x, fold.y, angle, min(crossings, default=where * fold.length), wear)
+            fold = replace(fold, length=min(crossings, default=where * fold.length), stops=True)
         folds.append(fold)
     return folds
 
@@ -68,6 +151,137 @@ def corners(size: tuple[float, float], mean: float, rng: Generator) -> list[Fold
             angle = math.atan2(end_y - y, end_x - x)
             folds.append(Fold(x, y, angle, math.hypot(a, b), wear))
     return folds
+
+
+def bands(
+    folds: list[Fold],
+    starts: Values,
+    shape: tuple[int, int],
+    px_per_mm: float,
+    half_width: float,
+    beyond: float,
+) -> Iterator[Band]:
+    """The pixels of a picture (H, W) within ``half_width`` mm of each fold and ``beyond`` mm of its ends.
+
+    Fold after fold, so many at a time that memory is bounded. Places along a fold begin with its ``starts``,
+    in mm, so that folds may follow each other on one line.
+    """
+    runs = _runs(folds, shape, px_per_mm, half_width, beyond)
+    runs.places[2] += starts[runs.fold]
+    ends = np.cumsum(runs.lengths)
+    start = 0
+    while start < ends.size:
+        before = ends[start] - runs.lengths[start]
+        stop = max(start + 1, int(np.searchsorted(ends, before + BATCH, side="right")))
+        yield runs.band(slice(start, stop), ends[start:stop] - before)
+        start = stop
+
+
+def _runs(
+    folds: list[Fold], shape: tuple[int, int], px_per_mm: float, half_width: float, beyond: float
+) -> _Runs:
+    x, y, angle, length = np.array([(fold.x, fold.y, fold.angle, fold.length) for fold in folds]).T[..., None]
+    cosine, sine = np.cos(angle), np.sin(angle)
+    # Of the first column, and of every row.
+    right, below = 0.5 - x * px_per_mm, np.arange(shape[0]) + (0.5 - y * px_per_mm)
+    half, margin = half_width * px_per_mm, beyond * px_per_mm
+    across = _solved(sine, below * cosine - half, below * cosine + half)
+    along = _solved(cosine, -margin - below * sine, length * px_per_mm + margin - below * sine)
+    # No run is longer than a batch.
+    left = np.arange(0, shape[1], BATCH)
+    first = np.maximum(np.ceil(np.maximum(across[0], along[0]) - right)[..., None], left)
+    end = np.floor(np.minimum(across[1], along[1]) - right)[..., None] + 1
+    lengths = np.minimum(end, np.minimum(left + BATCH, shape[1])) - first
+    fold, row, part = np.nonzero(lengths > 0)
+    column, lengths = first[fold, row, part], lengths[fold, row, part].astype(np.intp)
+    turn, tilt = cosine[fold, 0] / px_per_mm, sine[fold, 0] / px_per_mm
+    across, down = right[fold, 0] + column, below[fold, row]
+    places = np.stack([column, row, across * turn + down * tilt, down * turn - across * tilt])
+    where = row * shape[1] + column.astype(np.intp)
+    return _Runs(fold, lengths, where, places, np.stack([turn, -tilt]))
+
+
+def spaced(lengths: Values, px_per_mm: float) -> tuple[Numbers, Values]:
+    """Points along lines of these ``lengths`` in mm, half a pixel apart: on which line, and at which part."""
+    counts = np.maximum(3, np.ceil(lengths * px_per_mm / 0.5)).astype(np.intp)
+    owner = np.repeat(np.arange(counts.size), counts)
+    number = np.arange(owner.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    return owner, number / (counts - 1)[owner]
+
+
+def dots(folds: list[Fold], cracks: list[Cracks], px_per_mm: float) -> Dots:
+    """All points of cracks as dots."""
+    fold, line, along, across, radius, opacity = (
+        np.concatenate([getattr(part, name) for part in cracks]) for name in Cracks.__slots__
+    )
+    places = [(one.x, one.y, math.cos(one.angle), math.sin(one.angle)) for one in folds]
+    x, y, cosine, sine = np.array(places).T[:, fold]
+    x = (x + along * cosine - across * sine) * px_per_mm - 0.5
+    y = (y + along * sine + across * cosine) * px_per_mm - 0.5
+    apart = np.sqrt(np.square(np.diff(x)) + np.square(np.diff(y)))
+    step = np.append(apart, apart[-1:])
+    ends = np.flatnonzero(np.diff(line))
+    # The last dot of a line is as far from the one before.
+    step[ends] = step[ends - 1]
+    radius *= px_per_mm
+    weight = opacity * line_weight(step, radius)
+    return Dots(*(np.asarray(values, dtype=np.float32) for values in (x, y, radius, weight)))
+
+
+def knots(s: Field) -> tuple[Numbers, Field]:
+    """The knots before places along a line, in mm, and at which part of the way to the next these are."""
+    part = s * np.float32(1 / KNOT_MM)
+    # Rounding may move a place before the first.
+    whole = np.trunc(part)
+    part -= whole
+    return whole.astype(np.intp), part
+
+
+def waves(
+    count: int, period_mm: float, rng: Generator, *, octaves: int = 3, persistence: float = 0.5
+) -> Field:
+    """What ``curves.wander`` gives, at ``count`` knots in a row, where it is several times as fast.
+
+    Counts that differ a little, as by rounding at another resolution, take as many numbers from ``rng``.
+    """
+    total = np.zeros(count, np.float32)
+    power = 0.0
+    for octave in range(octaves):
+        cell = max(1, round(period_mm / KNOT_MM / 2**octave))
+        levels = rng.standard_normal(KNOTS * -(-count // KNOTS) // cell + 2, np.float32)[: count // cell + 2]
+        gain = persistence**octave
+        levels *= np.float32(gain)
+        smooth = np.multiply.outer(levels[1:] - levels[:-1], _blend(cell))
+        smooth += levels[:-1, None]
+        total += smooth.reshape(-1)[:count]
+        power += gain * gain
+    # The blend of two levels has 0.74 of their variance on average.
+    total /= np.float32(math.sqrt(0.74 * power))
+    return total
+
+
+def between(values: Field, left: Numbers, part: Field) -> Field:
+    """``values`` at ``part`` of the way from the index ``left`` to the next."""
+    low = values.take(left)
+    found: Field = values[1:].take(left)
+    found -= low
+    found *= part
+    found += low
+    return found
+
+
+@lru_cache(maxsize=64)
+def _blend(cell: int) -> Field:
+    """Share of the next of two levels at every knot from one to the other."""
+    part = np.arange(cell, dtype=np.float32) / np.float32(cell)
+    return np.asarray(part * part * (3 - 2 * part), np.float32)
+
+
+def _solved(factor: Values, low: Values, high: Values) -> tuple[Values, Values]:
+    """Between which values x lies if ``factor`` times x is between ``low`` and ``high``."""
+    factor = np.copysign(np.maximum(np.abs(factor), 1e-9), factor)
+    ends = low / factor, high / factor
+    return np.minimum(*ends), np.maximum(*ends)
 
 
 def _clip(x: float, y: float, angle: float, size: tuple[float, float]) -> tuple[float, float] | None:

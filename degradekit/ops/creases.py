@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Annotated
 
@@ -14,40 +15,58 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from degradekit import fields
-from degradekit.curves import Dots, draw, line_weight, wander_each
+from degradekit.curves import draw
+from degradekit.density import spread
 from degradekit.fields import Field
-from degradekit.folds import Fold, corners, lines
+from degradekit.folds import (
+    KNOT_MM,
+    Band,
+    Cracks,
+    Fold,
+    Numbers,
+    Values,
+    bands,
+    between,
+    corners,
+    dots,
+    knots,
+    lines,
+    spaced,
+    waves,
+)
 from degradekit.layers import covered
-from degradekit.noisegrids import sampled
+from degradekit.noisegrids import CUBIC_GAIN
 from degradekit.ops import Bounds, op
 from degradekit.papersheet import WHITE, YELLOWING
-from degradekit.photo import Photo, picked, put
+from degradekit.photo import Image, Mask, Photo, Plane, picked, put, taken
 from degradekit.randomness import child
 
 #: Half of the band in which a fold acts, and how wide its shading is (standard deviation).
 BAND_MM = 4.0
 SHADING_MM = 0.9
-#: Size of the flakes that break off along a fold.
+#: Size of the flakes that break off along a fold, the finer shapes in them, and their relative strength.
 FLAKE_MM = 0.55
+FLAKE_GAINS = 0.7 ** np.arange(5)
+FLAKE_GAINS /= np.linalg.norm(FLAKE_GAINS)
+#: Size of the crumbs of emulsion on the bared paper.
+CRUMB_MM = 0.25
 #: One crack branches off per this length, where ``branching`` is 1.
 BRANCH_MM = 6.0
-#: What varies along a fold is drawn at this distance, from so far before it to so far behind.
-KNOT_MM = 0.05
-AROUND_MM = 1.5 * BAND_MM
-#: Flakes are drawn at least this finely, in pixels per mm, so that they are as many at any resolution, and
+#: What varies along a fold is drawn from so far before it to so far behind.
+AROUND_MM = 6.0
+#: Flakes are drawn as finely as for this many pixels per mm, so that they are as many at any resolution, and
 #: this far from the fold; they seldom break off farther away.
 FINE_PX_PER_MM = 10.0
-LOST_MM = 2.5
+LOST_MM = 2.2
+#: Random numbers are drawn for a multiple of so many columns of flakes.
+COLUMNS = 16
 #: Flakes reach at most so many widths of the bared paper, and grime is so wide (standard deviation).
-FARTHEST = 6.0
+FARTHEST = 5.0
 GRIME_MM = 0.156
-#: Folds of one print have flakes from places within this length of noise.
-STRETCH_MM = 40.0
-#: A fold's pull on the picture fades over this much beyond its ends.
-WARP_ENDS_MM = 3.0
-
-
-Values = NDArray[np.float64]
+#: The noise of flakes repeats after so many knots; one fold after the other lies along it.
+FLAKED_KNOTS = 1709
+#: A fold's shading, its grime and its pull on the picture fade over this much beyond its ends.
+FADE_MM = 3.0
 
 
 @op(masks=("crease",), neutral={"length_cm_per_dm2": 0.0, "corner_folds": 0.0}, moves=True)
@@ -79,278 +98,302 @@ def creases(
     folds = lines(size, length_cm_per_dm2 / 1000, rng) + corners(size, corner_folds, rng)
     if not folds:
         return photo
-    shape, scale = (photo.height, photo.width), photo.px_per_mm
-    bands = [_near(fold, shape, scale) for fold in folds]
-    if warp_mm > 0:
-        photo = _drawn_in(photo, folds, bands, warp_mm)
+    scale = photo.px_per_mm
+    courses, noises, branches = (child(rng) for _ in range(3))
     widths = width_um * 1e-3 * np.array([fold.wear for fold in folds])
-    courses, noises, hairlines, branches = (child(rng) for _ in range(4))
-    image = photo.editable()
-    alpha, shaded = (np.zeros(shape, np.float32) for _ in range(2))
-    profiles = _profiles(folds, widths, loss, courses)
-    flakes = _Flakes.drawn(max(fold.length for fold in folds), max(scale, FINE_PX_PER_MM), child(noises))
-    for band, profile in zip(bands, profiles, strict=True):
-        _bared((image, alpha, shaded), scale, band, profile, flakes, shading, child(noises))
+    sides = 1 - 2 * noises.integers(2, size=len(folds))
+    course = _course(folds, widths, sides, loss, scale, courses)
     counts = branches.poisson([branching * fold.length / BRANCH_MM for fold in folds])
-    cracks = Dots.join(
-        [
-            _cracks(folds, [profile.bend for profile in profiles], widths, scale, hairlines),
-            _branches(folds, widths, counts, scale, branches),
-        ]
-    )
-    np.maximum(alpha, draw(shape, cracks), out=alpha)
-    paper = WHITE + np.float32(yellowing) * YELLOWING
-    image = covered(image, (paper, alpha))
-    # 1 - (1 - alpha)(1 - shaded), without further planes: scans may be large.
-    shaded -= shaded * alpha
-    shaded += alpha
-    return photo.marked(image, crease=shaded)
+    cracks = [_hairlines(folds, course, widths, scale), _branches(folds, widths, counts, scale, branches)]
+    shape = (photo.height, photo.width)
+    sheet = _Sheet.of(photo, np.ascontiguousarray(draw(shape, dots(folds, cracks, scale))))
+    flakes = _Flakes.drawn(course.bend.size, scale, noises)
+    pulls = [side * warp_mm * scale for side in sides.tolist()]
+    for band in bands(folds, course.starts, shape, scale, BAND_MM, AROUND_MM):
+        tilt, shade = sheet.bare(band, course, flakes, scale, shading)
+        for number, part in band.parts:
+            sheet.fold(number, folds[number], pulls[number], band, part, tilt[part], shade[part])
+    sheet.settle()
+    alpha, shaded = sheet.alpha, sheet.shaded
+    image = covered(sheet.image, (WHITE + np.float32(yellowing) * YELLOWING, alpha))
+    bared = np.flatnonzero(alpha != 0)
+    _join(shaded, bared, alpha.take(bared))
+    return replace(photo, masks=sheet.masks).marked(image, crease=shaded)
 
 
 @dataclass(frozen=True, slots=True)
-class _Band:
-    """The pixels near a fold, each array (N,): counted along the picture's rows, and where they lie along the
-    fold and across it, in mm."""
+class _Course:
+    """What varies along folds, on knots of a line on which they follow each other from ``starts`` (mm) on.
 
-    where: NDArray[np.int64]
-    s: Field
-    d: Field
+    How far a fold bends aside, the width of its bared paper, how far from it more than shading is seen, all
+    in mm; how much of it is bared, how strong its hairline is, and how strongly it acts on the sheet, with a
+    sign for the side on which light falls.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class _Profile:
-    """What varies along a fold, on knots every KNOT_MM from AROUND_MM before it: how far it bends aside, the
-    width of its bared paper, and how much of it is bared."""
-
+    starts: Values
     bend: Field
     width: Field
+    reach: Field
     bare: Field
+    hairline: Field
+    hold: Field
 
 
 @dataclass(frozen=True, slots=True)
 class _Flakes:
-    """Noise of flakes and of crumbs, at ``fine`` pixels per mm along folds and across them.
+    """Noise along folds: lumps that break off, and crumbs of emulsion that stick to the paper.
 
-    It lies along the fold, so that it is the same however its pixels fall. Every fold has another stretch of
-    it, this way up or that, as drawing it is most of the work.
+    It lies along the folds, so that it is the same however their pixels fall. The two planes have a point per
+    ``steps`` mm, are interpolated as OpenCV calls ``how``, and show the place (mm) that a knot has on them.
     """
 
-    lumps: Field
-    crumbs: Field
-    fine: float
+    planes: tuple[Field, Field]
+    steps: tuple[float, float]
+    how: int
+    place: Field
 
     @staticmethod
-    def drawn(longest: float, fine: float, rng: Generator) -> _Flakes:
-        """For folds up to the ``longest``, in mm."""
-        unrolled = (math.ceil(2 * LOST_MM * fine), math.ceil((longest + 2 * AROUND_MM + STRETCH_MM) * fine))
-        lumps, grains = child(rng), child(rng)
-        return _Flakes(
-            fields.fractal_noise(unrolled, FLAKE_MM * fine, lumps, octaves=5, persistence=0.7),
-            fields.smooth_noise(unrolled, 0.25 * fine, grains),
-            fine,
-        )
+    def drawn(count: int, px_per_mm: float, rng: Generator) -> _Flakes:
+        """For so many knots in a row."""
+        how = cv2.INTER_LINEAR if px_per_mm <= FINE_PX_PER_MM else cv2.INTER_CUBIC
+        # Standard deviation of white noise between its points.
+        seen = CUBIC_GAIN if how == cv2.INTER_CUBIC else 2 / 3
+        # Lengths that differ by rounding at another resolution take as many random numbers.
+        cells = COLUMNS * math.ceil(min(count, FLAKED_KNOTS) * KNOT_MM / (FLAKE_MM * COLUMNS))
+        unrolled = (math.ceil(2 * LOST_MM / CRUMB_MM), math.ceil(cells * FLAKE_MM / CRUMB_MM))
+        crumbs = fields.white_noise(unrolled, rng)
+        crumbs *= np.float32(1 / seen)
+        octaves = 1 + math.floor(math.log2(FLAKE_MM * max(px_per_mm, FINE_PX_PER_MM)))
+        gains = FLAKE_GAINS[:octaves] / CUBIC_GAIN
+        gains[-1] *= CUBIC_GAIN / seen
+        lumps = fields.white_noise((math.ceil(2 * LOST_MM / FLAKE_MM), cells), rng)
+        lumps *= np.float32(gains[0])
+        for gain in gains[1:]:
+            finer = fields.white_noise((2 * lumps.shape[0], 2 * lumps.shape[1]), rng)
+            finer *= np.float32(gain)
+            finer += cv2.resize(lumps, finer.shape[::-1], interpolation=cv2.INTER_CUBIC)
+            lumps = finer
+        place = np.resize(np.arange(FLAKED_KNOTS, dtype=np.float32) * np.float32(KNOT_MM), count)
+        return _Flakes((lumps, crumbs), (cells * FLAKE_MM / lumps.shape[1], CRUMB_MM), how, place)
 
-    def at(self, s: Field, d: Field, rng: Generator) -> tuple[Field, Field]:
-        """Both at places along and across one fold."""
-        start, side = AROUND_MM + rng.uniform(0, STRETCH_MM), rng.choice((-1, 1))
-        right = s * np.float32(self.fine) + np.float32(start * self.fine - 0.5)
-        low = d * np.float32(side * self.fine) + np.float32(LOST_MM * self.fine - 0.5)
-        lumps, crumbs = (sampled(noise, right, low, cv2.INTER_LINEAR) for noise in (self.lumps, self.crumbs))
+    def at(self, knot: Numbers, part: Field, d: Field) -> tuple[Field, Field]:
+        """Both so far behind knots, and so far across the folds, in mm."""
+        along = part * np.float32(KNOT_MM)
+        along += self.place.take(knot)
+        lumps, crumbs = (
+            _read(
+                plane,
+                along * np.float32(1 / step) - np.float32(0.5),
+                d * np.float32(1 / step) + np.float32(LOST_MM / step - 0.5),
+                self.how,
+            )
+            for plane, step in zip(self.planes, self.steps, strict=True)
+        )
         return lumps, crumbs
 
 
-def _near(fold: Fold, shape: tuple[int, int], px_per_mm: float) -> _Band:
-    """The band in which a fold acts."""
-    x, y = fold.x * px_per_mm, fold.y * px_per_mm
-    end_x, end_y = (px_per_mm * value for value in fold.at(fold.length))
-    rows, columns, inside = fields.strip(shape, (x, y), (end_x, end_y), BAND_MM * px_per_mm)
-    row, column = rows[inside], columns[inside]
-    right, below = (
-        (numbers.astype(np.float32) + np.float32(0.5 - at)) * np.float32(1 / px_per_mm)
-        for numbers, at in ((column, x), (row, y))
-    )
-    return _Band(row * shape[1] + column, *_turned(right, below, fold.angle))
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """A print while it is folded: its picture and masks, and two planes of what is bared and shaded.
 
-
-def _drawn_in(photo: Photo, folds: list[Fold], bands: list[_Band], warp_mm: float) -> Photo:
-    """The photograph with everything near the folds moved towards them."""
-    dx = np.tile(np.arange(photo.width, dtype=np.float32), (photo.height, 1))
-    dy = np.repeat(np.arange(photo.height, dtype=np.float32)[:, None], photo.width, axis=1)
-    for fold, band in zip(folds, bands, strict=True):
-        pull = band.d * _bell(band.d, SHADING_MM)
-        pull *= np.float32(warp_mm * math.exp(0.5) / SHADING_MM * photo.px_per_mm)
-        # Where a fold runs out within the sheet so does its pull.
-        pull *= np.clip((np.float32(fold.length) - band.s) / np.float32(WARP_ENDS_MM) + 1, 0, 1)
-        pull *= np.clip(band.s / np.float32(WARP_ENDS_MM) + 1, 0, 1)
-        dx.reshape(-1)[band.where] -= pull * np.float32(math.sin(fold.angle))
-        dy.reshape(-1)[band.where] += pull * np.float32(math.cos(fold.angle))
-
-    def move(plane: Field) -> Field:
-        moved = cv2.remap(plane, dx, dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(moved, dtype=np.float32)
-
-    # Made here, so the op may go on working on it.
-    return replace(photo.moved(move), owned=True)
-
-
-def _profiles(folds: list[Fold], widths: Values, loss: float, rng: Generator) -> list[_Profile]:
-    """What varies along each of the folds, drawn for all of them together."""
-    lengths = np.array([fold.length for fold in folds])
-    counts = np.ceil((lengths + 2 * AROUND_MM) / KNOT_MM).astype(np.intp)
-    owner = np.repeat(np.arange(len(folds)), counts)
-    number = np.arange(owner.size) - np.repeat(np.cumsum(counts) - counts, counts)
-    at, spans = (np.asarray(many * KNOT_MM, np.float64) for many in (number, counts))
-    noise = partial(wander_each, owner, at, spans)
-    waves, swells, gaps = (child(rng) for _ in range(3))
-    bend = 0.22 * noise(9.0, waves) + 0.10 * noise(1.4, waves, octaves=5, persistence=0.6)
-    swell = np.exp(0.42 * noise(5.0, swells, octaves=4) - 0.1)
-    threshold = NormalDist().inv_cdf(1 - min(max(loss, 1e-3), 1 - 1e-3))
-    gate = fields.smoothstep(noise(7.0, gaps).astype(np.float32), threshold - 0.35, threshold + 0.35)
-    # Folds that stop within the sheet run out thinly.
-    gate = gate * np.clip((lengths[owner] - (at - AROUND_MM)) / 2.5, 0, 1)
-    planes = (
-        np.split(values.astype(np.float32), np.cumsum(counts)[:-1])
-        for values in (bend, widths[owner] * swell * gate, gate)
-    )
-    return [_Profile(*parts) for parts in zip(*planes, strict=True)]
-
-
-def _bared(
-    planes: tuple[Field, Field, Field],
-    px_per_mm: float,
-    band: _Band,
-    profile: _Profile,
-    flakes: _Flakes,
-    shading: float,
-    rng: Generator,
-) -> None:
-    """Shade the picture along a fold, add its bared paper and its shading to two planes.
-
-    Distances are in mm along and across the fold.
+    ``waiting`` is what a fold will change: its number, pixels, and what picture and masks show there.
     """
-    image, alpha, shaded = planes
-    where, s, d = band.where, band.s, band.d
-    if where.size == 0:
-        return
-    at = (s + np.float32(AROUND_MM)) * np.float32(1 / KNOT_MM)
-    np.clip(at, 0, np.float32(len(profile.bend) - 1.001), out=at)
-    left = at.astype(np.int64)
-    at -= left
-    bent, width, bare = (_between(values, left, at) for values in (profile.bend, profile.width, profile.bare))
-    away = np.abs(d - bent)
-    shade = d - bent
-    shade *= _bell(shade, SHADING_MM)
-    shade *= np.float32(shading * rng.choice((-1, 1)) * math.exp(0.5) / SHADING_MM)
+
+    image: Image
+    masks: dict[str, Mask]
+    alpha: Mask
+    shaded: Mask
+    waiting: list[tuple[int, Numbers, list[Plane]]]
+
+    @staticmethod
+    def of(photo: Photo, alpha: Mask) -> _Sheet:
+        """The print before it is folded, bared so far; takes over the picture of a photo that is owned."""
+        masks = {name: mask.copy() for name, mask in photo.masks.items()}
+        return _Sheet(taken(photo.editable()), masks, alpha, np.zeros(alpha.shape, np.float32), [])
+
+    def bare(
+        self, band: Band, course: _Course, flakes: _Flakes, px_per_mm: float, shading: float
+    ) -> tuple[Field, Field]:
+        """Bare the paper near folds; gives how far they tilt the sheet, in [-1, 1], and their shading."""
+        knot, part = knots(band.s)
+        aside = band.d - between(course.bend, knot, part)
+        tilt = _tilt(aside)
+        hold = course.hold.take(knot)
+        tilt *= hold
+        shade = tilt * np.float32(shading)
+        away = np.abs(aside, out=aside)
+        close = np.flatnonzero(away < course.reach.take(knot))
+        if close.size == 0:
+            return tilt, shade
+        knot, part = knot.take(close), part.take(close)
+        noise = flakes.at(knot, part, band.d.take(close))
+        width, bare = between(course.width, knot, part), course.bare.take(knot)
+        lost, grime = _lost(away.take(close), width, bare, noise, px_per_mm)
+        grime *= np.abs(hold.take(close))
+        grime *= np.float32(-1.2 * shading)
+        grime += shade.take(close)
+        shade[close] = np.maximum(grime, -1, out=grime)
+        where, alpha = band.where.take(close), self.alpha.reshape(-1)
+        ends = np.searchsorted(close, [part.stop for _, part in band.parts]).tolist()
+        # Folds may cross.
+        for low, high in pairwise([0, *ends]):
+            fold = where[low:high]
+            alpha[fold] = np.maximum(alpha.take(fold), lost[low:high])
+        return tilt, shade
+
+    def fold(
+        self, number: int, fold: Fold, pull: float, band: Band, part: slice, tilt: Field, shade: Field
+    ) -> None:
+        """Draw picture and masks into a fold by at most ``pull`` pixels, and shade them."""
+        if self.waiting and self.waiting[-1][0] != number:
+            self.settle()
+        where, x, y = band.where[part], band.column[part], band.row[part]
+        _join(self.shaded, where, np.abs(shade))
+        if pull:
+            x = x - tilt * np.float32(pull * math.sin(fold.angle))
+            y = y + tilt * np.float32(pull * math.cos(fold.angle))
+            planes = [_read(plane, x, y) for plane in (self.image, *self.masks.values())]
+        else:
+            planes = [picked(self.image, where)]
+        planes[0] *= spread(shade + 1).reshape(-1, 3)
+        self.waiting.append((number, where, [np.minimum(plane, 1, out=plane) for plane in planes]))
+
+    def settle(self) -> None:
+        """Change what a fold changes: only when it is done, as its pixels come from each other's places."""
+        for _, where, (pixels, *masks) in self.waiting:
+            put(self.image, where, pixels)
+            for mask, values in zip(self.masks.values(), masks, strict=False):
+                mask.reshape(-1)[where] = values
+        self.waiting.clear()
+
+
+def _course(
+    folds: list[Fold], widths: Values, sides: Numbers, loss: float, px_per_mm: float, rng: Generator
+) -> _Course:
+    """What varies along folds, drawn for all of them together."""
+    lengths = np.array([fold.length for fold in folds])
+    # Rounding may move a place behind the last.
+    counts = np.ceil((lengths + 2 * AROUND_MM) / KNOT_MM).astype(np.intp) + 2
+    starts = np.asarray((np.cumsum(counts) - counts) * KNOT_MM + AROUND_MM, np.float64)
+    owner = np.repeat(np.arange(counts.size), counts)
+    noise = partial(waves, owner.size)
+    bend = np.float32(0.22) * noise(9.0, rng)
+    bend += np.float32(0.10) * noise(1.4, rng, octaves=5, persistence=0.6)
+    swell = fields.exp(np.float32(0.42) * noise(5.0, rng, octaves=4) - np.float32(0.1))
+    threshold = NormalDist().inv_cdf(1 - min(max(loss, 1e-3), 1 - 1e-3))
+    bare = fields.smoothstep(noise(7.0, rng), threshold - 0.35, threshold + 0.35)
+    hairline = np.clip(np.float32(0.55) + np.float32(0.5) * noise(3.0, rng), 0, 1)
+    along = (np.arange(owner.size) * KNOT_MM - starts[owner]).astype(np.float32)
+    left = lengths.astype(np.float32)[owner] - along
+    # Folds that stop within the sheet run out thinly.
+    bare *= np.clip(left / np.float32(2.5), 0, 1)
+    hairline *= np.clip(left / np.float32(3), 0, 1)
+    # Others go on beyond the border.
+    beyond = np.array([FADE_MM if fold.stops else AROUND_MM for fold in folds], np.float32)
+    hold = np.minimum(left + beyond[owner], along + np.float32(AROUND_MM)) / np.float32(FADE_MM)
+    hold = np.clip(hold, 0, 1, out=hold)
+    hold *= sides.astype(np.float32)[owner]
+    width = widths.astype(np.float32)[owner] * swell * bare
     # Nothing is lost farther away, however large the flakes are, and no grime gathers.
-    near = np.flatnonzero(away < FARTHEST * width + np.float32(GRIME_MM * 4 + 1 / px_per_mm))
-    lumps, crumbs = flakes.at(s.take(near), d.take(near), rng)
-    away, width, bare = away.take(near), width.take(near), bare.take(near)
-    half = np.float32(0.5) * width * fields.exp(np.float32(0.42) * lumps)
-    edge = (half - away) * np.float32(px_per_mm) + np.float32(0.5)
-    # Under a pixel the ramps of both sides overlap, and hold (thick + 1/2)^2 where 2 thick is wanted.
-    thin = np.minimum(half * np.float32(px_per_mm), np.float32(0.5))
-    lost = np.clip(edge, 0, 1) * (2 * thin / np.square(thin + np.float32(0.5)))
+    reach = np.float32(FARTHEST) * width + np.float32(GRIME_MM * 3.5 + 1 / px_per_mm)
+    return _Course(starts, bend, width, reach, bare, hairline, hold)
+
+
+def _tilt(aside: Field) -> Field:
+    """(d / s) exp(1/2 - d^2 / 2 s^2) at the distance d, of s = SHADING_MM: at most 1, at s."""
+    tilt = aside * aside
+    tilt *= np.float32(-0.5 / SHADING_MM**2)
+    tilt = fields.exp(tilt)
+    tilt *= aside
+    tilt *= np.float32(math.exp(0.5) / SHADING_MM)
+    return tilt
+
+
+def _lost(
+    away: Field, width: Field, bare: Field, noise: tuple[Field, Field], px_per_mm: float
+) -> tuple[Field, Field]:
+    """How much emulsion is lost, and how much grime gathers, so far ``away`` from a fold's middle (mm)."""
+    lumps, crumbs = noise
     # Chips beside the fold: the fewer, the farther.
     chips = fields.smoothstep(lumps - away / (np.float32(1.6) * width + np.float32(1e-3)), 0.95, 1.35)
-    lost = np.maximum(lost, chips * bare)
+    chips *= bare
+    lumps *= np.float32(0.42)
+    half = fields.exp(lumps)
+    half *= np.float32(0.5 * px_per_mm) * width
+    away *= np.float32(px_per_mm)
+    away -= half
+    # Under a pixel the ramps of both sides overlap, and hold (thick + 1/2)^2 where 2 thick is wanted.
+    thin = np.minimum(half, np.float32(0.5), out=half)
+    wide = thin + np.float32(0.5)
+    thin *= 2
+    thin /= wide * wide
+    lost = np.float32(0.5) - away
+    lost = np.clip(lost, 0, 1, out=lost)
+    lost *= thin
+    np.maximum(lost, chips, out=lost)
     # Crumbs of emulsion stick to the paper.
-    lost *= 1 - np.float32(0.3) * np.clip(crumbs, 0, 1.5)
+    stuck = np.clip(crumbs, 0, 1.5, out=crumbs)
+    stuck *= lost
+    stuck *= np.float32(0.3)
+    lost -= stuck
     # Grime gathers in the groove and the lifted edges throw a fine shadow.
-    shade[near] -= np.float32(1.2 * shading) * _bell(away - half, GRIME_MM) * (bare + np.float32(0.3))
-    np.maximum(shade, -1, out=shade)
-    put(image, where, np.minimum(picked(image, where) * (1 + shade)[:, None], 1))
-    taken = np.minimum(np.abs(shade), 1)
-    shaded.reshape(-1)[where] += taken * (1 - shaded.reshape(-1)[where])
-    at_fold = where.take(near)
-    alpha.reshape(-1)[at_fold] = np.maximum(alpha.reshape(-1)[at_fold], lost)
+    away *= away
+    away *= np.float32(-0.5 / (GRIME_MM * px_per_mm) ** 2)
+    grime = fields.exp(away)
+    bare += np.float32(0.3)
+    grime *= bare
+    return lost, grime
 
 
-def _bell(distance: Field, sd: float) -> Field:
-    """exp(-d^2 / 2 sd^2)."""
-    return fields.exp(distance * distance * np.float32(-0.5 / sd**2))
+def _join(plane: Mask, where: Numbers, values: Field) -> None:
+    """Join coverage at pixels of a plane to what is there: 1 - (1 - a)(1 - b)."""
+    flat = plane.reshape(-1)
+    before = flat.take(where)
+    values += before
+    before *= before - values
+    values += before
+    flat[where] = values
 
 
-def _turned(x: Field, y: Field, angle: float) -> tuple[Field, Field]:
-    """The same places, measured along a line of that angle and across it."""
-    cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
-    return x * cosine + y * sine, y * cosine - x * sine
+def _read(plane: Plane, x: Field, y: Field, how: int = cv2.INTER_LINEAR) -> Plane:
+    """A plane at (x, y), each (N,), mirrored at its sides; of at most a ``Band`` at a time."""
+    found = cv2.remap(plane, x, y, how, borderMode=cv2.BORDER_REFLECT)
+    return np.asarray(found, dtype=np.float32).reshape(-1, *plane.shape[2:])
 
 
-def _between(values: Field, left: NDArray[np.int64], part: Field) -> Field:
-    """``values`` at ``part`` of the way from the index ``left`` to the next."""
-    low = values.take(left)
-    found: Field = values[1:].take(left)
-    found -= low
-    found *= part
-    found += low
-    return found
-
-
-def _spaced(lengths: Values, px_per_mm: float) -> tuple[NDArray[np.intp], Values]:
-    """Points along lines, half a pixel apart: which line each lies on, and at which part of it."""
-    counts = np.maximum(3, np.ceil(lengths * px_per_mm / 0.5)).astype(np.intp)
-    owner = np.repeat(np.arange(lengths.size), counts)
-    number = np.arange(owner.size) - np.repeat(np.cumsum(counts) - counts, counts)
-    return owner, number / (counts - 1)[owner]
-
-
-def _cracks(folds: list[Fold], bends: list[Field], widths: Values, px_per_mm: float, rng: Generator) -> Dots:
+def _hairlines(folds: list[Fold], course: _Course, widths: Values, px_per_mm: float) -> Cracks:
     """The hairlines at the bottom of the folds, seen where the emulsion cracked without falling off."""
     lengths = np.array([fold.length for fold in folds])
-    owner, part = _spaced(lengths, px_per_mm)
-    along = part * lengths[owner]
-    first = np.cumsum([0, *(len(bend) for bend in bends[:-1])])
-    knot = np.rint((along + AROUND_MM) / KNOT_MM).astype(np.intp)
-    across = np.concatenate(bends)[first[owner] + knot].astype(np.float64)
-    pressure = np.clip(0.55 + 0.5 * wander_each(owner, along, lengths, 3.0, rng), 0, 1)
-    pressure *= np.clip((lengths[owner] - along) / 3, 0, 1)
-    return _dots(folds, owner, owner, along, across, 0.12 * widths[owner], pressure, px_per_mm)
+    owner, t = spaced(lengths, px_per_mm)
+    along = t * lengths[owner]
+    knot, part = knots((course.starts[owner] + along).astype(np.float32))
+    across, pressure = (
+        between(values, knot, part).astype(np.float64) for values in (course.bend, course.hairline)
+    )
+    return Cracks(owner, owner, along, across, 0.12 * widths[owner], pressure)
 
 
 def _branches(
     folds: list[Fold], widths: Values, counts: NDArray[np.int64], px_per_mm: float, rng: Generator
-) -> Dots:
+) -> Cracks:
     """Side cracks, so many on each fold, that leave it at a small angle and often bend back beside it."""
     fold = np.repeat(np.arange(len(folds)), counts)
-    starts, sizes, noises = (child(rng) for _ in range(3))
-    start, slant, away, back, breadth = starts.random((fold.size, 5)).T
+    start, slant, away, back, breadth = rng.random((5, fold.size))
     start = start * np.array([one.length for one in folds])[fold]
-    lengths = 6.0 * np.exp(0.7 * sizes.standard_normal(fold.size))
+    lengths = 6.0 * np.exp(0.7 * rng.standard_normal(fold.size))
     leaving = np.tan(np.radians(5 + 45 * slant**2)) * np.where(away < 0.5, -1, 1)
-    owner, t = _spaced(lengths, px_per_mm)
+    owner, t = spaced(lengths, px_per_mm)
     along = t * lengths[owner]
-    noise = partial(wander_each, owner, along, lengths)
+    needed = np.ceil(lengths / KNOT_MM).astype(np.intp) + 2
+    knot, part = knots(along.astype(np.float32))
+    knot += (np.cumsum(needed) - needed)[owner]
+    noise = partial(waves, int(needed.sum()))
     across = (lengths * leaving)[owner] * (t - 0.55 * t**2) * 0.6
-    across += 0.16 * noise(1.5, noises, octaves=5, persistence=0.6) * np.minimum(6 * t, 1)
+    aside = between(noise(1.5, rng, octaves=5, persistence=0.6), knot, part)
+    across += 0.16 * aside * np.minimum(6 * t, 1)
     taper = np.minimum(1, 2.2 * (1 - t)) ** 0.7
-    radius = (0.5 * widths[fold] * (0.2 + 0.4 * breadth))[owner] * taper * np.exp(0.5 * noise(1.5, noises))
-    pressure = np.clip(0.8 + 0.6 * noise(2.0, noises), 0, 1) * taper
+    radius = (0.5 * widths[fold] * (0.2 + 0.4 * breadth))[owner] * taper
+    radius *= np.exp(np.float32(0.5) * noise(1.5, rng).take(knot))
+    pressure = np.clip(0.8 + 0.6 * noise(2.0, rng).take(knot), 0, 1) * taper
     along = start[owner] + np.where(back < 0.5, -1, 1)[owner] * along
-    return _dots(folds, fold[owner], owner, along, across, radius, pressure, px_per_mm)
-
-
-def _dots(
-    folds: list[Fold],
-    fold: NDArray[np.intp],
-    line: NDArray[np.intp],
-    along: Values,
-    across: Values,
-    radius_mm: Values,
-    pressure: Values,
-    px_per_mm: float,
-) -> Dots:
-    """Dots ``along`` and ``across`` their ``fold``, in the order of the ``line`` they form."""
-    if line.size == 0:
-        return Dots.join([])
-    cosine, sine = (np.array([turn(one.angle) for one in folds])[fold] for turn in (math.cos, math.sin))
-    x, y = (np.array(values)[fold] for values in zip(*((one.x, one.y) for one in folds), strict=True))
-    x = (x + along * cosine - across * sine) * px_per_mm - 0.5
-    y = (y + along * sine + across * cosine) * px_per_mm - 0.5
-    apart = np.hypot(np.diff(x), np.diff(y))
-    step = np.append(apart, apart[-1:])
-    ends = np.flatnonzero(np.diff(line))
-    # The last dot of a line is as far from the one before.
-    step[ends] = step[ends - 1]
-    radius = radius_mm * px_per_mm
-    weight = pressure * line_weight(step, radius)
-    return Dots(*(np.asarray(values, dtype=np.float32) for values in (x, y, radius, weight)))
+    return Cracks(fold[owner], owner + len(folds), along, across, radius, pressure)

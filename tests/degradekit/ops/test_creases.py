@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
+from degradekit import folds
 from degradekit.ops import OPS
 from degradekit.photo import Photo
 from degradekit.randomness import generator
@@ -81,3 +84,39 @@ def test_corner_folds_stay_near_corners() -> None:
 def test_same_damage_at_any_scale() -> None:
     covers = [folded(scale, length_cm_per_dm2=40).masks["crease"].mean() for scale in (4.0, 12.0)]
     assert covers[0] == pytest.approx(covers[1], rel=0.25)
+
+
+def test_a_fold_fades_out_where_it_stops_within_the_sheet() -> None:
+    drawn = ((seed, folds.lines((60, 60), 1.5e-2, generator(seed))) for seed in range(100))
+    seed, (fold,) = next((seed, found) for seed, found in drawn if len(found) == 1 and found[0].stops)
+    mask = folded(seed=seed, shading=0.3, length_cm_per_dm2=15, corner_folds=0, branching=0).masks["crease"]
+    (band,) = folds.bands([fold], np.zeros(1), mask.shape, 8.0, 1.5, 6)
+    at_end = mask.reshape(-1)[band.where]
+    before, behind = (np.abs(band.s - fold.length - away) < 0.5 for away in (-1, 4))
+    assert at_end[before].mean() > 0.1
+    assert at_end[behind].size > 100
+    assert at_end[behind].max() == 0
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3, math.pi / 2, 2.5, -1.2])
+def test_every_pixel_near_a_fold_is_given_once(angle: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folds, "BATCH", 150)
+    shape, scale, starts = (160, 200), 5.0, np.array([100.0, 200.0])
+    crossing = [folds.Fold(14.03, 17.01, turn, 15.0, 1.0) for turn in (angle, angle + 1)]
+    row, column = np.indices(shape)
+    right, below = (column + 0.5) / scale - 14.03, (row + 0.5) / scale - 17.01
+    found = list(folds.bands(crossing, starts, shape, scale, 4, 6))
+    assert all(band.where.size <= 150 for band in found)
+    for number, fold in enumerate(crossing):
+        s = right * math.cos(fold.angle) + below * math.sin(fold.angle)
+        d = below * math.cos(fold.angle) - right * math.sin(fold.angle)
+        near = np.flatnonzero((np.abs(d) <= 4) & (s >= -6) & (s <= 21))
+        where, along, across = (
+            np.concatenate(
+                [getattr(band, name)[part] for band in found for one, part in band.parts if one == number]
+            )
+            for name in ("where", "s", "d")
+        )
+        assert np.array_equal(where, near)
+        assert along - starts[number] == pytest.approx(s.flat[near], abs=1e-3)
+        assert across == pytest.approx(d.flat[near], abs=1e-3)
