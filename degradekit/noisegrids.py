@@ -14,7 +14,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from degradekit.photo import Plane
-from degradekit.remapping import remapped
+from degradekit.remapping import sampled
 from degradekit.tables import look_up
 
 #: Standard deviation of unit noise after cubic interpolation, averaged over the cell.
@@ -113,11 +113,6 @@ def _cubic(away: NDArray[np.float64]) -> NDArray[np.float64]:
     near = (1.25 * away - 2.25) * away**2 + 1
     far = -0.75 * (((away - 5) * away + 8) * away - 4)
     return np.where(away < 1, near, far)
-
-
-def sampled(grid: Plane, x: Plane, y: Plane, how: int) -> Plane:
-    """``grid`` at (x, y), each (N,), interpolated as OpenCV calls ``how``, and mirrored at its sides."""
-    return remapped(grid, x[None], y[None], how, cv2.BORDER_REFLECT).reshape(-1)
 
 
 def hashed(rows: int, columns: int, keys: tuple[int, int]) -> Plane:

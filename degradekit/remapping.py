@@ -34,6 +34,11 @@ def remapped(
     return result
 
 
+def sampled(picture: Values, x: Values, y: Values, how: int = cv2.INTER_LINEAR) -> Values:
+    """``picture`` at single places, ``x`` and ``y`` both (N,): (N,) or (N, 3); mirrored at its sides."""
+    return remapped(picture, x[None], y[None], how, cv2.BORDER_REFLECT).reshape(-1, *picture.shape[2:])
+
+
 def _fill(result: Values, picture: Values, x: Values, y: Values, how: int, border: int) -> None:
     """``remapped`` to fewer places than the limit, which may lie far apart."""
     height, width = picture.shape[:2]

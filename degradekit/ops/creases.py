@@ -40,6 +40,7 @@ from degradekit.ops import Bounds, op
 from degradekit.papersheet import WHITE, YELLOWING
 from degradekit.photo import Image, Mask, Photo, Plane, picked, put, taken
 from degradekit.randomness import child
+from degradekit.remapping import sampled
 
 #: Half of the band in which a fold acts, and how wide its shading is (standard deviation).
 BAND_MM = 4.0
@@ -181,7 +182,7 @@ class _Flakes:
         along = part * np.float32(KNOT_MM)
         along += self.place.take(knot)
         lumps, crumbs = (
-            _read(
+            sampled(
                 plane,
                 along * np.float32(1 / step) - np.float32(0.5),
                 d * np.float32(1 / step) + np.float32(LOST_MM / step - 0.5),
@@ -252,7 +253,7 @@ class _Sheet:
         if pull:
             x = x - tilt * np.float32(pull * math.sin(fold.angle))
             y = y + tilt * np.float32(pull * math.cos(fold.angle))
-            planes = [_read(plane, x, y) for plane in (self.image, *self.masks.values())]
+            planes = [sampled(plane, x, y) for plane in (self.image, *self.masks.values())]
         else:
             planes = [picked(self.image, where)]
         planes[0] *= spread(shade + 1).reshape(-1, 3)
@@ -353,12 +354,6 @@ def _join(plane: Mask, where: Numbers, values: Field) -> None:
     before *= before - values
     values += before
     flat[where] = values
-
-
-def _read(plane: Plane, x: Field, y: Field, how: int = cv2.INTER_LINEAR) -> Plane:
-    """A plane at (x, y), each (N,), mirrored at its sides; of at most a ``Band`` at a time."""
-    found = cv2.remap(plane, x, y, how, borderMode=cv2.BORDER_REFLECT)
-    return np.asarray(found, dtype=np.float32).reshape(-1, *plane.shape[2:])
 
 
 def _hairlines(folds: list[Fold], course: _Course, widths: Values, px_per_mm: float) -> Cracks:
