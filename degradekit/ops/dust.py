@@ -9,10 +9,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from degradekit import fields, specks
-from degradekit.curves import Dots, draw, line_weight
-from degradekit.fields import Field
-from degradekit.layers import covered
+from degradekit import curves, fields, specks
+from degradekit.coverage import Coverage
+from degradekit.curves import Dots, line_weight
+from degradekit.layers import coated
 from degradekit.ops import Bounds, op
 from degradekit.photo import Photo
 from degradekit.randomness import child
@@ -171,13 +171,9 @@ def hair(
     dots, owner = _strands(
         points, length_mm * length, width, turn, opacity * (0.6 + 0.4 * weight), photo.px_per_mm, walks
     )
-    planes = []
-    for chosen in ((light < light_share)[owner], (light >= light_share)[owner]):
-        some = Dots(*(getattr(dots, name)[chosen] for name in Dots.__slots__))
-        # Discs of one strand overlap; their sum may not pass the strand's own opacity.
-        plane = draw((photo.height, photo.width), some)
-        planes.append(np.minimum(plane, np.float32(opacity), out=plane))
-    return _laid(photo, planes[0], planes[1], "hair")
+    # Discs of one strand overlap; their sum may not pass the strand's own opacity.
+    dark = (light >= light_share).astype(np.intp)[owner]
+    return _laid(photo, curves.cover((photo.height, photo.width), dots, opacity, dark), "hair")
 
 
 def _strands(
@@ -228,19 +224,14 @@ def _points(
 def _settled(
     photo: Photo, spots: Spots, light: NDArray[np.bool_], opacity: float, name: str, fineness: int
 ) -> Photo:
+    # Where crumbs overlap their sum may not pass the opacity asked for.
     shape = (photo.height, photo.width)
-    planes = []
-    for chosen in (light, ~light):
-        parts = (getattr(spots, field)[chosen] for field in Spots.__slots__)
-        # Where crumbs overlap their sum may not pass the opacity asked for.
-        planes.append(specks.cover_finely(shape, Spots(*parts), fineness, opacity))
-    return _laid(photo, planes[0], planes[1], name)
+    coverage = specks.cover_finely(shape, spots, fineness, opacity, (~light).astype(np.intp))
+    return _laid(photo, coverage, name)
 
 
-def _laid(photo: Photo, light: Field, dark: Field, name: str) -> Photo:
+def _laid(photo: Photo, coverage: Coverage, name: str) -> Photo:
     """Light matter under dark matter: the one was on the negative, the other is on the print."""
-    image = covered(photo.editable(), (LIGHT, light), (DARK, dark))
-    # 1 - (1 - light)(1 - dark), in the planes that are there.
-    light -= light * dark
-    light += dark
-    return photo.marked(image, **{name: light})
+    image = coated(photo.editable(), coverage, LIGHT, DARK)
+    light, dark = coverage.amounts
+    return photo.marked(image, **{name: coverage.plane(1 - (1 - light) * (1 - dark))})

@@ -9,11 +9,10 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.random import Generator
 
-from degradekit import fields
-from degradekit.blending import laid
-from degradekit.curves import draw
+from degradekit import curves, fields
+from degradekit.blending import blended, changed
 from degradekit.ops import Bounds, op
-from degradekit.photo import Photo
+from degradekit.photo import Image, Photo
 from degradekit.randomness import child
 from degradekit.strokes import Strokes
 
@@ -66,10 +65,9 @@ def scratches(
     bursts = rng.poisson(density_per_cm2 * photo.area_mm2 / 100 / burst)
     size_mm = (photo.width / scale, photo.height / scale)
     # In millimetres, so that the same scratches come out at any resolution.
-    bending, contacts, beads = (child(rng) for _ in range(3))
-    dots = _bursts(bursts, burst, size_mm, length_mm, width_um * 1e-3, contacts).dots(
-        raggedness, scale, beads
-    )
+    bending, beads = child(rng), child(rng)
+    strokes = _bursts(bursts, burst, size_mm, length_mm, width_um * 1e-3, rng)
+    dots = strokes.dots(raggedness, scale, beads)
     if elastic_mm > 0 and dots.x.size:
         # The texture bends where its strokes do; bending every pixel of it would take most of the time.
         dx, dy = fields.displacement_at(
@@ -80,17 +78,17 @@ def scratches(
             bending,
         )
         dots = replace(dots, x=dots.x - dx, y=dots.y - dy)
-    alpha = draw(shape, dots)
-    alpha *= np.float32(opacity)
+    coverage = curves.cover(shape, dots)
+    alpha = coverage.amounts[0] * np.float32(opacity)
     red, green, blue = (min(max(depth - layer, 0.0), 1.0) for layer in range(3))
-    if polarity == "light":
-        image = laid(photo.editable(), alpha, tone, blend, (red, green, blue))
-    else:
-        negative = laid(1 - photo.image, alpha, tone, blend, (red, green, blue))
-        image = np.subtract(1, negative, out=negative)
-    if depth < 3:
-        alpha = alpha * np.float32(depth / 3)
-    return photo.marked(image, scratch=alpha)
+
+    def scratched(pixels: Image) -> Image:
+        if polarity == "dark":
+            return 1 - blended(1 - pixels, alpha, tone, blend, (red, green, blue))
+        return blended(pixels, alpha, tone, blend, (red, green, blue))
+
+    image = changed(photo.editable(), coverage.touched, scratched)
+    return photo.marked(image, scratch=coverage.plane(alpha * np.float32(depth / 3)))
 
 
 def _bursts(
