@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -28,9 +28,9 @@ class Dots:
     radius: NDArray[np.float32]
     weight: NDArray[np.float32]
 
-    def only(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Dots:
-        """Those that are ``chosen``, by index or by yes and no."""
-        return Dots(*(getattr(self, name)[chosen] for name in Dots.__slots__))
+    def only(self, chosen: Indices) -> Dots:
+        """Those that are ``chosen``."""
+        return Dots(*(getattr(self, name).take(chosen) for name in Dots.__slots__))
 
     @staticmethod
     def join(parts: list[Dots]) -> Dots:
@@ -72,8 +72,8 @@ def draw_finely(shape: tuple[int, int], dots: Dots, fineness: int) -> Field:
         chosen = np.flatnonzero((dots.y + reach > top) & (dots.y - reach < top + band[0]))
         if chosen.size == 0:
             return None
-        x, y, radius, weight = (getattr(dots, name)[chosen] for name in Dots.__slots__)
-        return draw(band, Dots(x, y - np.float32(top), radius, weight))
+        some = dots.only(chosen)
+        return draw(band, replace(some, y=some.y - np.float32(top)))
 
     return averaged(shape, fineness, drawn)
 
@@ -83,9 +83,10 @@ def _discs(shape: tuple[int, int], dots: Dots) -> Iterator[Part]:
     rim = np.maximum(dots.radius, np.float32(0.5)) + np.float32(0.5)
     weight = dots.weight * np.minimum(dots.radius * np.float32(2), np.float32(1))
     values = np.stack([dots.y, dots.x, rim, weight])
-    near = (values[:2] > -rim) & (values[:2] < np.array(shape)[:, None] - 1 + rim)
+    far_y, far_x = (values[:2] <= -rim) | (values[:2] - rim >= np.array(shape, np.float32)[:, None] - 1)
     # The most pixels in a row whose centres a rim encloses; none where the disc lies outside.
-    sides = np.ceil(2 * rim).astype(np.intp) * near.all(axis=0)
+    sides = np.ceil(2 * rim).astype(np.intp)
+    sides[far_y | far_x] = 0
     for below, side in _groups(np.bincount(sides, minlength=1)):
         owner = np.flatnonzero((sides > below) & (sides <= side))
         batch = max(1, BATCH // side**2)

@@ -41,8 +41,8 @@ class Spots:
     stretch: Values
     angle: Values
 
-    def only(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Spots:
-        """Those that are ``chosen``, by index or by yes and no."""
+    def only(self, chosen: Indices) -> Spots:
+        """Those that are ``chosen``."""
         return Spots(*(getattr(self, name)[chosen] for name in Spots.__slots__))
 
 
@@ -66,13 +66,16 @@ def scatter(
     )
     # Numbered along the long side first: where rounding the short side to pixels adds a row of patches, it is
     # the last, and with a generator for each array nothing else changes.
-    densities, numbers, places, moves = (child(rng) for _ in range(4))
+    numbers, places, moves = (child(rng) for _ in range(3))
     wide = size_mm[0] >= size_mm[1]
     inner = columns if wide else rows
-    density = np.ones(rows * columns)
+    mean = per_mm2 * patch_mm**2
     if clustering > EVEN:
-        density = densities.gamma(1 / clustering, clustering, rows * columns)
-    patch = np.repeat(np.arange(rows * columns), numbers.poisson(density * per_mm2 * patch_mm**2))
+        # Poisson counts of gamma densities.
+        counts = numbers.negative_binomial(1 / clustering, 1 / (1 + clustering * mean), rows * columns)
+    else:
+        counts = numbers.poisson(mean, rows * columns)
+    patch = np.repeat(np.arange(rows * columns), counts)
     corner = np.stack([patch % inner, patch // inner][:: 1 if wide else -1], axis=1)
     inside = places.random((len(patch), 2)) + JITTER * moves.standard_normal((len(patch), 2))
     points = low + patch_mm * (corner + inside)
