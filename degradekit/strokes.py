@@ -23,7 +23,7 @@ PERIODS = np.array([(7.0, 1.4, 1.0), (1.5, 0.3, 1.0), (1.5, 0.3, 0.5), (0.6, 0.1
 BLENDED = 0.74
 #: The bow of a stroke: how far its ends stand off, in quarters of its length (standard deviation).
 BOW = 0.12
-#: The least distance of dots in pixels; a hairline of them varies by 4 % along its way (of endless dots: 2 %).
+#: The least distance of dots in pixels; along a hairline they vary by 4 % together (endless dots: by 2 %).
 APART_PX = 1.0
 
 
