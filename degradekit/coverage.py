@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -47,8 +47,8 @@ class Coverage:
     def of(*planes: Mask) -> Coverage:
         """Of layers drawn as planes (H, W)."""
         rows, columns = planes[0].shape
-        touched = np.flatnonzero(np.any(planes, axis=0))
-        return Coverage((rows, columns), touched, np.stack([plane.reshape(-1)[touched] for plane in planes]))
+        chosen = touched(planes)
+        return Coverage((rows, columns), chosen, np.stack([plane.reshape(-1)[chosen] for plane in planes]))
 
     @staticmethod
     def summed(
@@ -65,7 +65,7 @@ class Coverage:
             np.add.at(sums.reshape(-1), at.reshape(-1), amount.reshape(-1))
         chosen = np.flatnonzero(busy)
         amounts = sums[:, chosen].reshape(len(sums), -1)
-        some = np.flatnonzero(amounts[0] != 0 if layer is None else amounts.any(axis=0))
+        some = np.flatnonzero(amounts.any(axis=0))
         touched = chosen[some // BLOCK] * BLOCK + some % BLOCK
         return Coverage(shape, touched, np.minimum(amounts.take(some, axis=1), np.float32(most)))
 
@@ -74,6 +74,14 @@ class Coverage:
         plane = np.zeros(self.shape, np.float32)
         plane.reshape(-1)[self.touched] = values
         return plane
+
+
+def touched(planes: Sequence[Mask]) -> Indices:
+    """The pixels at which any of the planes is not 0, counted along the rows."""
+    some = planes[0] != 0
+    for plane in planes[1:]:
+        some |= plane != 0
+    return np.flatnonzero(some)
 
 
 def plane(shape: tuple[int, int], parts: Iterable[Part], most: float = 1.0) -> Mask:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from degradekit.coverage import Coverage
+from degradekit.coverage import Coverage, touched
 from degradekit.density import from_density, in_bands, to_density, to_linear, to_srgb
 from degradekit.photo import Image, Mask, picked, put, taken
 
@@ -20,7 +20,7 @@ def covered(below: Image, *coats: tuple[Image, Mask]) -> Image:
 
     A pixel half covered gives off half the light of each, so the mixing is in linear light.
     """
-    chosen = _touched([alpha for _, alpha in coats])
+    chosen = touched([alpha for _, alpha in coats])
     amounts = (alpha.reshape(-1)[chosen] for _, alpha in coats)
     return _coated(below, chosen, [colour for colour, _ in coats], amounts)
 
@@ -48,7 +48,7 @@ def tinted(below: Image, *stains: tuple[Mask, Image]) -> Image:
     """``below`` seen through layers that add a density amount (H, W) times a colour (3,)."""
 
     def seen(part: Image, *amounts: Mask) -> Image:
-        chosen = _touched(amounts)
+        chosen = touched(amounts)
         picture = taken(part)
         if chosen.size == 0:
             return picture
@@ -59,11 +59,3 @@ def tinted(below: Image, *stains: tuple[Mask, Image]) -> Image:
         return picture
 
     return in_bands(seen, below, *(amount for amount, _ in stains))
-
-
-def _touched(planes: Sequence[Mask]) -> NDArray[np.int64]:
-    """The pixels at which any of the planes is not 0, counted along the rows."""
-    touched = planes[0] != 0
-    for plane in planes[1:]:
-        touched |= plane != 0
-    return np.flatnonzero(touched)

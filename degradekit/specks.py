@@ -138,22 +138,9 @@ def _blots(shape: tuple[int, int], spots: Spots) -> Iterator[Part]:
     vertices, per_radian = rises.shape[1], np.float32(spots.outline.shape[1] / (2 * math.pi))
     edges, rises = (edges[:, :-1] + np.float32(0.5)).reshape(-1), rises.reshape(-1)
     cosine, sine = np.cos(spots.angle), np.sin(spots.angle)
-    left, width = _interval(spots.x - 0.5, reach, shape[1])
-    top, height = _interval(spots.y - 0.5, reach, shape[0])
-    area = width * height
-    counted = np.array([np.arange(len(area)), width, top * shape[1] + left, np.cumsum(area) - area])
-    right, low = left + 0.5 - spots.x, top + 0.5 - spots.y
-    turned = [cosine / length, sine / length, cosine * length, sine * length]
-    measured = np.array([right, low, *turned, weight], np.float32)
-    for batch in coverage.batches(area):
-        # Each spot's values for every pixel of the box around it.
-        owner, wide, corner, first = np.repeat(counted[:, batch], area[batch], axis=1)
-        dx, dy, along_x, along_y, across_y, across_x, most = np.repeat(
-            measured[:, batch], area[batch], axis=1
-        )
-        row, column = np.divmod(np.arange(first[0], first[0] + owner.size) - first, wide)
-        dx += column
-        dy += row
+    axes = [cosine / length, sine / length, cosine * length, sine * length]
+    for owner, place, values in _boxes(shape, spots, reach * (weight > 0), [weight, *axes]):
+        dx, dy, most, along_x, along_y, across_y, across_x = values
         away, turn = cv2.cartToPolar(dx * along_x + dy * along_y, dy * across_y - dx * across_x)
         turn = turn.reshape(-1) * per_radian
         before = turn.astype(np.intp)
@@ -164,7 +151,29 @@ def _blots(shape: tuple[int, int], spots: Spots) -> Iterator[Part]:
         amount -= away.reshape(-1)
         np.clip(amount, 0, 1, out=amount)
         amount *= most
-        yield Part(owner, corner + row * shape[1] + column, amount)
+        yield Part(owner, place, amount)
+
+
+def _boxes(
+    shape: tuple[int, int], spots: Spots, reach: Values, values: list[Values]
+) -> Iterator[tuple[Indices, Indices, Plain]]:
+    """Pixels of a picture within ``reach`` (N,) of spots along both axes, in batches of M.
+
+    Which spot each is of, its place along the rows, and (2 + len(values), M): how far it is from the spot's
+    centre, along x and y, and the spot's ``values`` (N,).
+    """
+    left, width = _interval(spots.x - 0.5, reach, shape[1])
+    top, height = _interval(spots.y - 0.5, reach, shape[0])
+    area = width * height
+    counted = np.array([np.arange(len(area)), width, top * shape[1] + left, np.cumsum(area) - area])
+    measured = np.array([left + 0.5 - spots.x, top + 0.5 - spots.y, *values], np.float32)
+    for batch in coverage.batches(area):
+        owner, wide, corner, first = np.repeat(counted[:, batch], area[batch], axis=1)
+        here = np.repeat(measured[:, batch], area[batch], axis=1)
+        row, column = np.divmod(np.arange(first[0], first[0] + owner.size) - first, wide)
+        here[0] += column
+        here[1] += row
+        yield owner, corner + row * shape[1] + column, here
 
 
 def _interval(centre: Values, reach: Values, side: int) -> tuple[Indices, Indices]:
