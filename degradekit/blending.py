@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
+from degradekit.density import spread
 from degradekit.photo import Image, Mask, picked, put, taken
 
 
@@ -40,30 +42,43 @@ def laid(
     below: Image, alpha: Mask, tone: float, mode: str, channels: tuple[float, float, float] = (1, 1, 1)
 ) -> Image:
     """A layer of gray ``tone``, opacity ``alpha`` (H, W) times a factor for each channel, by ``mode``."""
-    factors = np.array(channels, dtype=np.float32)
+    return _where_covered(below, alpha, lambda base, opacity: blended(base, opacity, tone, mode, channels))
 
-    def blended(base: Image, opacity: Image) -> Image:
-        opacity = opacity * factors
-        if mode == "lighten_only":
-            # A half-covered pixel mixes base and picture; the bare maximum would leave darker layers out.
-            return lighten_only(base, base + opacity * (np.float32(tone) - base))
-        return MODES[mode](base, opacity * np.float32(tone))
 
-    return _where_covered(below, alpha, blended)
+def blended(
+    base: Image, opacity: Mask, tone: float, mode: str, channels: tuple[float, float, float] = (1, 1, 1)
+) -> Image:
+    """``laid`` over single pixels (N, 3), of opacity (N,)."""
+    each = spread(opacity[:, None]).reshape(-1, 3)
+    if min(channels) < 1:
+        each *= np.array(channels, dtype=np.float32)
+    if mode == "lighten_only":
+        # A half-covered pixel mixes base and picture; the bare maximum would leave darker layers out.
+        return lighten_only(base, base + each * (np.float32(tone) - base))
+    return MODES[mode](base, each * np.float32(tone))
 
 
 def over(below: Image, layer: Image, alpha: Mask) -> Image:
     """``layer`` (3,) or (H, W, 3) laid over ``below`` with opacity ``alpha`` (H, W)."""
     if layer.ndim == 1:
-        return _where_covered(below, alpha, lambda base, opacity: base + opacity * (layer - base))
-    return _where_covered(below, alpha, lambda base, opacity, top: base + opacity * (top - base), layer)
+        return _where_covered(below, alpha, lambda base, opacity: _mixed(base, layer, opacity))
+    return _where_covered(below, alpha, lambda base, opacity, top: _mixed(base, top, opacity), layer)
+
+
+def _mixed(base: Image, layer: Image, opacity: Mask) -> Image:
+    return base + opacity[:, None] * (layer - base)
+
+
+def changed(below: Image, chosen: NDArray[np.intp], change: Callable[[Image], Image]) -> Image:
+    """``below`` with ``change`` applied to the pixels (N, 3) that are ``chosen``, counted along the rows."""
+    result = taken(below)
+    if chosen.size:
+        put(result, chosen, change(picked(result, chosen)))
+    return result
 
 
 def _where_covered(below: Image, alpha: Mask, change: Callable[..., Image], *layers: Image) -> Image:
     """``change(pixels, opacity, *layers)`` where there is any opacity; defects cover little of a picture."""
     chosen = np.flatnonzero(alpha != 0)
-    result = taken(below)
-    if chosen.size:
-        parts = (picked(layer, chosen) for layer in layers)
-        put(result, chosen, change(picked(result, chosen), alpha.reshape(-1)[chosen, None], *parts))
-    return result
+    parts = [picked(layer, chosen) for layer in layers]
+    return changed(below, chosen, lambda base: change(base, alpha.reshape(-1)[chosen], *parts))

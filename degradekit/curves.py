@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from degradekit import coverage
+from degradekit.coverage import BATCH, Coverage, Indices, Part, Values
 from degradekit.fields import Field, averaged
 
-#: Pixels of dots drawn at a time: few enough for the processor's cache.
-BATCH = 50_000
+#: Pixels that take less time than a further call of each function for drawing.
+FEW = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,10 @@ class Dots:
     y: NDArray[np.float32]
     radius: NDArray[np.float32]
     weight: NDArray[np.float32]
+
+    def only(self, chosen: Indices) -> Dots:
+        """Those that are ``chosen``."""
+        return Dots(*(getattr(self, name).take(chosen) for name in Dots.__slots__))
 
     @staticmethod
     def join(parts: list[Dots]) -> Dots:
@@ -45,21 +53,12 @@ def draw(shape: tuple[int, int], dots: Dots) -> Field:
 
     A disc thinner than a pixel covers its pixel in part, so hairlines fade instead of vanishing.
     """
-    height, width = shape
-    reaches = np.ceil(np.maximum(dots.radius, 0.5) + 0.5).astype(np.int64)
-    near = (dots.x > -reaches - 1) & (dots.x < width + reaches)
-    near &= (dots.y > -reaches - 1) & (dots.y < height + reaches)
-    if not near.any():
-        return np.zeros(shape, dtype=np.float32)
-    # With this many pixels around, no disc has to be clipped.
-    margin = 2 * int(reaches[near].max()) + 1
-    total = np.zeros((height + 2 * margin, width + 2 * margin), dtype=np.float32)
-    for reach in np.flatnonzero(np.bincount(reaches[near])):
-        chosen = np.flatnonzero(near & (reaches == reach))
-        batch = max(1, BATCH // int(2 * reach + 1) ** 2)
-        for start in range(0, len(chosen), batch):
-            _add(total, margin, dots, chosen[start : start + batch], int(reach))
-    return np.minimum(total[margin:-margin, margin:-margin], 1)
+    return coverage.plane(shape, _discs(shape, dots))
+
+
+def cover(shape: tuple[int, int], dots: Dots, most: float = 1.0, layer: Indices | None = None) -> Coverage:
+    """``draw`` up to ``most`` instead of 1, only the pixels touched; dots may be of two layers (0, 1)."""
+    return Coverage.summed(shape, _discs(shape, dots), most, layer)
 
 
 def draw_finely(shape: tuple[int, int], dots: Dots, fineness: int) -> Field:
@@ -73,29 +72,61 @@ def draw_finely(shape: tuple[int, int], dots: Dots, fineness: int) -> Field:
         chosen = np.flatnonzero((dots.y + reach > top) & (dots.y - reach < top + band[0]))
         if chosen.size == 0:
             return None
-        x, y, radius, weight = (getattr(dots, name)[chosen] for name in Dots.__slots__)
-        return draw(band, Dots(x, y - np.float32(top), radius, weight))
+        some = dots.only(chosen)
+        return draw(band, replace(some, y=some.y - np.float32(top)))
 
     return averaged(shape, fineness, drawn)
 
 
-def _add(total: Field, margin: int, dots: Dots, chosen: NDArray[np.int64], reach: int) -> None:
-    """Add dots of one ``reach`` to the plane; the last axis is the dots', which numpy is fast along."""
-    span = np.arange(-reach, reach + 1)
-    x, y, true_radius, weight = (getattr(dots, name)[chosen] for name in Dots.__slots__)
-    left, top = np.floor(x), np.floor(y)
-    dx = span[:, None].astype(np.float32) + (left - x)
-    dy = span[:, None].astype(np.float32) + (top - y)
+def _discs(shape: tuple[int, int], dots: Dots) -> Iterator[Part]:
     # A radius under half a pixel is drawn as half a pixel with less weight: the same covered width.
-    radius = np.maximum(true_radius, np.float32(0.5))
-    weight = weight * np.minimum(true_radius * np.float32(2), np.float32(1))
-    cover = np.sqrt((dy * dy)[:, None] + (dx * dx)[None])
-    np.subtract(radius + np.float32(0.5), cover, out=cover)
-    np.clip(cover, 0, 1, out=cover)
-    cover *= weight
-    corner = (top.astype(np.int64) + margin) * total.shape[1] + left.astype(np.int64) + margin
-    place = (span[:, None] * total.shape[1] + span)[..., None] + corner
-    np.add.at(total.reshape(-1), place.reshape(-1), cover.reshape(-1))
+    rim = np.maximum(dots.radius, np.float32(0.5)) + np.float32(0.5)
+    weight = dots.weight * np.minimum(dots.radius * np.float32(2), np.float32(1))
+    values = np.stack([dots.y, dots.x, rim, weight])
+    far_y, far_x = (values[:2] <= -rim) | (values[:2] - rim >= np.array(shape, np.float32)[:, None] - 1)
+    # The most pixels in a row whose centres a rim encloses; none where the disc lies outside.
+    sides = np.ceil(2 * rim).astype(np.intp)
+    sides[far_y | far_x] = 0
+    for below, side in _groups(np.bincount(sides, minlength=1)):
+        owner = np.flatnonzero((sides > below) & (sides <= side))
+        batch = max(1, BATCH // side**2)
+        for start in range(0, owner.size, batch):
+            chosen = owner[start : start + batch]
+            yield Part(chosen, *_squares(shape, values.take(chosen, axis=1), side))
+
+
+def _groups(counts: Indices) -> Iterator[tuple[int, int]]:
+    """Which sides of squares, over the first and up to the second number, are drawn as the largest of them.
+
+    ``counts``: how many squares there are of each side. Where they are few, a group more costs more time.
+    """
+    sides = np.flatnonzero(counts[1:]) + 1
+    below = held = 0
+    for side, larger in itertools.zip_longest(sides.tolist(), sides[1:].tolist()):
+        held += int(counts[side])
+        if larger is None or held * larger**2 > FEW:
+            yield below, side
+            below, held = side, 0
+
+
+def _squares(shape: tuple[int, int], values: Values, side: int) -> tuple[Indices, Values]:
+    """Pixels and what discs cover of them, (side, side, N); the last axis is the discs', which numpy is fast
+    along. ``values`` (4, N): y, x, rim and weight."""
+    centre, rim, weight = values[:2, None], values[2], values[3]
+    at = np.floor(centre - rim) + np.arange(1, side + 1, dtype=np.float32)[:, None]
+    away = at - centre
+    away *= away
+    # A pixel outside of the picture is replaced by one inside, which is not covered.
+    inside = np.clip(at, 0, np.array(shape, np.float32)[:, None, None] - 1)
+    away[at != inside] = np.inf
+    row, column = inside.astype(np.intp)
+    row *= shape[1]
+    amount = away[0][:, None] + away[1]
+    np.sqrt(amount, out=amount)
+    np.subtract(rim, amount, out=amount)
+    np.clip(amount, 0, 1, out=amount)
+    amount *= weight
+    return row[:, None] + column, amount
 
 
 def wander(

@@ -5,11 +5,12 @@ Functions take the picture ``below`` over if it can be written to, and leave one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from degradekit.coverage import Coverage, touched
 from degradekit.density import from_density, in_bands, to_density, to_linear, to_srgb
 from degradekit.photo import Image, Mask, picked, put, taken
 
@@ -19,14 +20,26 @@ def covered(below: Image, *coats: tuple[Image, Mask]) -> Image:
 
     A pixel half covered gives off half the light of each, so the mixing is in linear light.
     """
-    chosen = _touched([alpha for _, alpha in coats])
+    chosen = touched([alpha for _, alpha in coats])
+    amounts = (alpha.reshape(-1)[chosen] for _, alpha in coats)
+    return _coated(below, chosen, [colour for colour, _ in coats], amounts)
+
+
+def coated(below: Image, coverage: Coverage, *colours: Image) -> Image:
+    """``covered`` where it is known what is: each layer of the coverage has its colour, the last on top."""
+    return _coated(below, coverage.touched, colours, coverage.amounts)
+
+
+def _coated(
+    below: Image, chosen: NDArray[np.intp], colours: Sequence[Image], amounts: Iterable[NDArray[np.float32]]
+) -> Image:
     picture = taken(below)
     if chosen.size == 0:
         return picture
     light = to_linear(picked(picture, chosen))
-    for colour, alpha in coats:
+    for colour, amount in zip(colours, amounts, strict=True):
         paint = to_linear(colour if colour.ndim == 1 else picked(colour, chosen))
-        light += alpha.reshape(-1)[chosen, None] * (paint - light)
+        light += amount[:, None] * (paint - light)
     put(picture, chosen, to_srgb(light))
     return picture
 
@@ -35,7 +48,7 @@ def tinted(below: Image, *stains: tuple[Mask, Image]) -> Image:
     """``below`` seen through layers that add a density amount (H, W) times a colour (3,)."""
 
     def seen(part: Image, *amounts: Mask) -> Image:
-        chosen = _touched(amounts)
+        chosen = touched(amounts)
         picture = taken(part)
         if chosen.size == 0:
             return picture
@@ -46,11 +59,3 @@ def tinted(below: Image, *stains: tuple[Mask, Image]) -> Image:
         return picture
 
     return in_bands(seen, below, *(amount for amount, _ in stains))
-
-
-def _touched(planes: Sequence[Mask]) -> NDArray[np.int64]:
-    """The pixels at which any of the planes is not 0, counted along the rows."""
-    touched = planes[0] != 0
-    for plane in planes[1:]:
-        touched |= plane != 0
-    return np.flatnonzero(touched)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from degradekit import coverage
+from degradekit.coverage import Coverage, Indices, Part
 from degradekit.fields import Field, averaged
 from degradekit.randomness import child
 
 Values = NDArray[np.float64]
+Plain = NDArray[np.float32]
 
-#: Pixels of spots drawn at a time: few enough for the processor's cache.
-BATCH = 50_000
 #: Less clustering than this is an even scatter.
 EVEN = 1e-3
 #: Points leave the patch they were counted in by this part of its side, so that no patch shows its border.
@@ -38,6 +41,10 @@ class Spots:
     stretch: Values
     angle: Values
 
+    def only(self, chosen: Indices) -> Spots:
+        """Those that are ``chosen``."""
+        return Spots(*(getattr(self, name)[chosen] for name in Spots.__slots__))
+
 
 def scatter(
     size_mm: tuple[float, float],
@@ -59,13 +66,16 @@ def scatter(
     )
     # Numbered along the long side first: where rounding the short side to pixels adds a row of patches, it is
     # the last, and with a generator for each array nothing else changes.
-    densities, numbers, places, moves = (child(rng) for _ in range(4))
+    numbers, places, moves = (child(rng) for _ in range(3))
     wide = size_mm[0] >= size_mm[1]
     inner = columns if wide else rows
-    density = np.ones(rows * columns)
+    mean = per_mm2 * patch_mm**2
     if clustering > EVEN:
-        density = densities.gamma(1 / clustering, clustering, rows * columns)
-    patch = np.repeat(np.arange(rows * columns), numbers.poisson(density * per_mm2 * patch_mm**2))
+        # Poisson counts of gamma densities.
+        counts = numbers.negative_binomial(1 / clustering, 1 / (1 + clustering * mean), rows * columns)
+    else:
+        counts = numbers.poisson(mean, rows * columns)
+    patch = np.repeat(np.arange(rows * columns), counts)
     corner = np.stack([patch % inner, patch // inner][:: 1 if wide else -1], axis=1)
     inside = places.random((len(patch), 2)) + JITTER * moves.standard_normal((len(patch), 2))
     points = low + patch_mm * (corner + inside)
@@ -82,76 +92,92 @@ def outlines(count: int, vertices: int, roughness: float, rng: Generator) -> Val
     return np.asarray(radius / np.sqrt((radius**2).mean(axis=1, keepdims=True)))
 
 
-def cover(shape: tuple[int, int], spots: Spots) -> Field:
-    """Coverage in [0, 1], (H, W); overlapping spots add, up to 1. Spots under a pixel fade, not vanish."""
-    size = np.maximum(spots.radius, 0.5) * spots.outline.max(axis=1) * np.sqrt(spots.stretch)
-    reaches = np.ceil(size + 1).astype(np.int64)
-    near = (spots.x > -reaches) & (spots.x < shape[1] + reaches)
-    near &= (spots.y > -reaches) & (spots.y < shape[0] + reaches)
-    if not near.any():
-        return np.zeros(shape, dtype=np.float32)
-    # With this many pixels around, no spot has to be clipped.
-    margin = 2 * int(reaches[near].max()) + 1
-    total = np.zeros((shape[0] + 2 * margin, shape[1] + 2 * margin), dtype=np.float32)
-    for reach in np.flatnonzero(np.bincount(reaches[near])):
-        chosen = np.flatnonzero(near & (reaches == reach))
-        batch = max(1, BATCH // int(2 * reach + 1) ** 2)
-        for start in range(0, len(chosen), batch):
-            _add(total, margin, spots, chosen[start : start + batch], int(reach))
-    return np.minimum(total[margin:-margin, margin:-margin], 1)
+def cover(shape: tuple[int, int], spots: Spots, most: float = 1.0, layer: Indices | None = None) -> Coverage:
+    """Coverage of (H, W); overlapping spots of one ``layer`` (0 or 1) add, up to ``most``.
+
+    Spots under a pixel fade, not vanish.
+    """
+    return Coverage.summed(shape, _blots(shape, spots), most, layer)
 
 
-def cover_finely(shape: tuple[int, int], spots: Spots, fineness: int, most: float) -> Field:
-    """``cover`` on pixels ``fineness`` times smaller, up to ``most`` on each, averaged to (H, W).
+def cover_finely(
+    shape: tuple[int, int], spots: Spots, fineness: int, most: float, layer: Indices
+) -> Coverage:
+    """``cover`` on pixels ``fineness`` times smaller, averaged to (H, W).
 
     Where spots under a pixel overlap, they cover less together than their sum; this tells.
     """
     if fineness == 1:
-        coverage = cover(shape, spots)
-        return np.minimum(coverage, np.float32(most), out=coverage)
-    reach = 2 * spots.radius * fineness * spots.outline.max(axis=1) * np.sqrt(spots.stretch) + 2
+        return cover(shape, spots, most, layer)
+    fine = replace(spots, x=spots.x * fineness, y=spots.y * fineness, radius=spots.radius * fineness)
+    reach = 2 * fine.radius * fine.outline.max(axis=1) * np.sqrt(fine.stretch) + 2
 
-    def drawn(band: tuple[int, int], top: int) -> Field | None:
-        y = spots.y * fineness - top
-        chosen = np.flatnonzero((y + reach > 0) & (y - reach < band[0]))
-        if chosen.size == 0:
-            return None
-        fine = replace(spots, x=spots.x * fineness, y=y, radius=spots.radius * fineness)
-        parts = (getattr(fine, name)[chosen] for name in Spots.__slots__)
-        return np.minimum(cover(band, Spots(*parts)), np.float32(most))
+    def averaged_layer(number: int) -> Field:
+        def drawn(band: tuple[int, int], top: int) -> Field | None:
+            y = fine.y - top
+            chosen = np.flatnonzero((layer == number) & (y + reach > 0) & (y - reach < band[0]))
+            if chosen.size == 0:
+                return None
+            return coverage.plane(band, _blots(band, replace(fine, y=y).only(chosen)), most)
 
-    return averaged(shape, fineness, drawn)
+        return averaged(shape, fineness, drawn)
+
+    return Coverage.of(averaged_layer(0), averaged_layer(1))
 
 
-def _add(total: Field, margin: int, spots: Spots, chosen: NDArray[np.int64], reach: int) -> None:
-    """Add spots of one ``reach`` to the plane; the last axis is the spots', which numpy is fast along."""
-    span = np.arange(-reach, reach + 1)
-    x, y = spots.x[chosen], spots.y[chosen]
-    left, top = np.floor(x), np.floor(y)
-    true_radius, weight, stretch, angle = (
-        values[chosen].astype(np.float32)
-        for values in (spots.radius, spots.weight, spots.stretch, spots.angle)
-    )
-    dx = (span[:, None] + (left + 0.5 - x)).astype(np.float32)[None]
-    dy = (span[:, None] + (top + 0.5 - y)).astype(np.float32)[:, None]
-    cosine, sine, length = np.cos(angle), np.sin(angle), np.sqrt(stretch)
-    along = (dx * cosine + dy * sine) / length
-    across = (dy * cosine - dx * sine) * length
-    distance = np.sqrt(along * along + across * across)
-    vertices = spots.outline.shape[1]
-    turn = np.arctan2(across, along) * np.float32(vertices / (2 * math.pi)) + np.float32(vertices)
-    before = turn.astype(np.int64)
-    turn -= before.astype(np.float32)
-    # One more vertex, so that the last has one that follows it.
-    outline = spots.outline[chosen].astype(np.float32)
-    outline = np.concatenate([outline, outline[:, :1]], axis=1)
-    at = np.arange(len(chosen)) * (vertices + 1) + before % vertices
-    edge = outline.reshape(-1)[at]
-    edge += turn * (outline.reshape(-1)[at + 1] - edge)
-    radius = np.maximum(true_radius, np.float32(0.5))
+def _blots(shape: tuple[int, int], spots: Spots) -> Iterator[Part]:
+    radius = np.maximum(spots.radius, 0.5)
     # The ramp of one pixel at the edge holds pi (r^2 + 1/12); the weight brings that to the true area.
-    weight = np.asarray(weight * true_radius**2 / (radius**2 + np.float32(1 / 12)), dtype=np.float32)
-    inside = np.clip(radius * edge - distance + np.float32(0.5), 0, 1) * weight
-    corner = (top.astype(np.int64) + margin) * total.shape[1] + left.astype(np.int64) + margin
-    place = (span[:, None] * total.shape[1] + span)[..., None] + corner
-    np.add.at(total.reshape(-1), place.reshape(-1), inside.reshape(-1))
+    weight = spots.weight * spots.radius**2 / (radius**2 + 1 / 12)
+    edges = (spots.outline * radius[:, None]).astype(np.float32)
+    length = np.sqrt(spots.stretch)
+    reach = edges.max(axis=1, initial=0) * length + 0.5
+    # The first vertex follows the last; twice, as rounding may turn to the one after that.
+    edges = np.concatenate([edges, edges[:, :2]], axis=1)
+    rises = np.diff(edges, axis=1)
+    vertices, per_radian = rises.shape[1], np.float32(spots.outline.shape[1] / (2 * math.pi))
+    edges, rises = (edges[:, :-1] + np.float32(0.5)).reshape(-1), rises.reshape(-1)
+    cosine, sine = np.cos(spots.angle), np.sin(spots.angle)
+    axes = [cosine / length, sine / length, cosine * length, sine * length]
+    for owner, place, values in _boxes(shape, spots, reach * (weight > 0), [weight, *axes]):
+        dx, dy, most, along_x, along_y, across_y, across_x = values
+        away, turn = cv2.cartToPolar(dx * along_x + dy * along_y, dy * across_y - dx * across_x)
+        turn = turn.reshape(-1) * per_radian
+        before = turn.astype(np.intp)
+        turn -= before
+        before += owner * vertices
+        amount = rises[before] * turn
+        amount += edges[before]
+        amount -= away.reshape(-1)
+        np.clip(amount, 0, 1, out=amount)
+        amount *= most
+        yield Part(owner, place, amount)
+
+
+def _boxes(
+    shape: tuple[int, int], spots: Spots, reach: Values, values: list[Values]
+) -> Iterator[tuple[Indices, Indices, Plain]]:
+    """Pixels of a picture within ``reach`` (N,) of spots along both axes, in batches of M.
+
+    Which spot each is of, its place along the rows, and (2 + len(values), M): how far it is from the spot's
+    centre, along x and y, and the spot's ``values`` (N,).
+    """
+    left, width = _interval(spots.x - 0.5, reach, shape[1])
+    top, height = _interval(spots.y - 0.5, reach, shape[0])
+    area = width * height
+    counted = np.array([np.arange(len(area)), width, top * shape[1] + left, np.cumsum(area) - area])
+    measured = np.array([left + 0.5 - spots.x, top + 0.5 - spots.y, *values], np.float32)
+    for batch in coverage.batches(area):
+        owner, wide, corner, first = np.repeat(counted[:, batch], area[batch], axis=1)
+        here = np.repeat(measured[:, batch], area[batch], axis=1)
+        row, column = np.divmod(np.arange(first[0], first[0] + owner.size) - first, wide)
+        here[0] += column
+        here[1] += row
+        yield owner, corner + row * shape[1] + column, here
+
+
+def _interval(centre: Values, reach: Values, side: int) -> tuple[Indices, Indices]:
+    """The first pixel within ``reach`` along one axis, and how many there are."""
+    first = np.maximum(np.ceil(centre - reach), 0)
+    count = np.minimum(np.floor(centre + reach) + 1, side) - first
+    return first.astype(np.intp), np.maximum(count, 0).astype(np.intp)

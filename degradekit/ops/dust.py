@@ -9,13 +9,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from degradekit import fields, specks
-from degradekit.curves import Dots, draw, line_weight
-from degradekit.fields import Field
-from degradekit.layers import covered
+from degradekit import curves, fields, specks
+from degradekit.coverage import Coverage
+from degradekit.curves import Dots, line_weight
+from degradekit.layers import coated
 from degradekit.ops import Bounds, op
 from degradekit.photo import Photo
-from degradekit.randomness import child
 from degradekit.specks import Spots
 
 #: Printed white where something kept light off the paper, and what dark matter on a print looks like (sRGB).
@@ -160,24 +159,19 @@ def hair(
     if len(points) == 0 or opacity == 0:
         return photo
     count = len(points)
-    choices, sizes, walks = (child(rng) for _ in range(3))
-    lint, light, weight = choices.random((3, count))
+    lint, light, weight = rng.random((3, count))
     is_lint = lint < lint_share
-    longer, wider, thicker = sizes.standard_normal((3, count))
+    longer, wider, thicker = rng.standard_normal((3, count))
     length = np.where(is_lint, LINT_LENGTH * np.exp(LINT_SPREAD * longer), np.exp(HAIR_SPREAD * longer))
     # Variance of the heading grows with length, as of any random walk.
     turn = curl_rad * np.sqrt(length)
     width = width_um * 1e-3 * np.exp(WIDTH_SPREAD * wider) * np.abs(1 + 0.12 * thicker)
     dots, owner = _strands(
-        points, length_mm * length, width, turn, opacity * (0.6 + 0.4 * weight), photo.px_per_mm, walks
+        points, length_mm * length, width, turn, opacity * (0.6 + 0.4 * weight), photo.px_per_mm, rng
     )
-    planes = []
-    for chosen in ((light < light_share)[owner], (light >= light_share)[owner]):
-        some = Dots(*(getattr(dots, name)[chosen] for name in Dots.__slots__))
-        # Discs of one strand overlap; their sum may not pass the strand's own opacity.
-        plane = draw((photo.height, photo.width), some)
-        planes.append(np.minimum(plane, np.float32(opacity), out=plane))
-    return _laid(photo, planes[0], planes[1], "hair")
+    # Discs of one strand overlap; their sum may not pass the strand's own opacity.
+    dark = (light >= light_share).astype(np.intp)[owner]
+    return _laid(photo, curves.cover((photo.height, photo.width), dots, opacity, dark), "hair")
 
 
 def _strands(
@@ -199,22 +193,23 @@ def _strands(
     counts = np.maximum(3, np.ceil(length * px_per_mm / np.maximum(0.5, 0.5 * radius))).astype(np.intp)
     first = np.cumsum(counts) - counts
     owner = np.repeat(np.arange(len(length)), counts)
-    part = (np.arange(owner.size) - first[owner]) / (counts - 1)[owner]
-    left = np.minimum((part * KNOTS).astype(np.intp), KNOTS - 1)
+    # Each hair's values for every one of its dots.
+    start, last, step, ends, radius, weight = np.repeat(
+        [first, counts - 1, length / counts, length / (TAPER * width), radius, weight], counts, axis=1
+    )
+    part = (np.arange(owner.size) - start) / last
+    at = part * KNOTS
+    left = np.minimum(at.astype(np.intp), KNOTS - 1)
     bearing = heading[owner, left]
-    bearing += (part * KNOTS - left) * (heading[owner, left + 1] - bearing)
-    step = length / counts
-    places = []
-    for way, centre in zip((np.cos(bearing), np.sin(bearing)), centres.T, strict=True):
-        at = np.cumsum(way) * step[owner]
-        # From the middle of each hair, which lies at its centre.
-        at += (centre - np.add.reduceat(at, first) / counts)[owner]
-        places.append(at * px_per_mm - 0.5)
-    ends = np.clip(np.minimum(part, 1 - part) * (length / (TAPER * width))[owner], 0, 1)
-    radii = radius[owner] * (0.4 + 0.6 * ends)
-    weights = weight[owner] * line_weight(step[owner] * px_per_mm, radii)
-    values = (*places, radii, weights)
-    return Dots(*(np.asarray(column, dtype=np.float32) for column in values)), owner
+    bearing += (at - left) * (heading[owner, left + 1] - bearing)
+    places = np.cumsum([np.cos(bearing), np.sin(bearing)], axis=1) * step
+    # From the middle of each hair, which lies at its centre.
+    middle = np.add.reduceat(places, first, axis=1) / counts
+    places += np.repeat(centres.T - middle, counts, axis=1)
+    x, y = places * px_per_mm - 0.5
+    radii = radius * (0.4 + 0.6 * np.clip(np.minimum(part, 1 - part) * ends, 0, 1))
+    values = np.array([x, y, radii, weight * line_weight(step * px_per_mm, radii)], np.float32)
+    return Dots(*values), owner
 
 
 def _points(
@@ -228,19 +223,14 @@ def _points(
 def _settled(
     photo: Photo, spots: Spots, light: NDArray[np.bool_], opacity: float, name: str, fineness: int
 ) -> Photo:
+    # Where crumbs overlap their sum may not pass the opacity asked for.
     shape = (photo.height, photo.width)
-    planes = []
-    for chosen in (light, ~light):
-        parts = (getattr(spots, field)[chosen] for field in Spots.__slots__)
-        # Where crumbs overlap their sum may not pass the opacity asked for.
-        planes.append(specks.cover_finely(shape, Spots(*parts), fineness, opacity))
-    return _laid(photo, planes[0], planes[1], name)
+    coverage = specks.cover_finely(shape, spots, fineness, opacity, (~light).astype(np.intp))
+    return _laid(photo, coverage, name)
 
 
-def _laid(photo: Photo, light: Field, dark: Field, name: str) -> Photo:
+def _laid(photo: Photo, coverage: Coverage, name: str) -> Photo:
     """Light matter under dark matter: the one was on the negative, the other is on the print."""
-    image = covered(photo.editable(), (LIGHT, light), (DARK, dark))
-    # 1 - (1 - light)(1 - dark), in the planes that are there.
-    light -= light * dark
-    light += dark
-    return photo.marked(image, **{name: light})
+    image = coated(photo.editable(), coverage, LIGHT, DARK)
+    light, dark = coverage.amounts
+    return photo.marked(image, **{name: coverage.plane(1 - (1 - light) * (1 - dark))})

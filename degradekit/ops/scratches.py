@@ -9,11 +9,10 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.random import Generator
 
-from degradekit import fields
-from degradekit.blending import laid
-from degradekit.curves import draw
+from degradekit import curves, fields
+from degradekit.blending import blended, changed
 from degradekit.ops import Bounds, op
-from degradekit.photo import Photo
+from degradekit.photo import Image, Photo
 from degradekit.randomness import child
 from degradekit.strokes import Strokes
 
@@ -66,10 +65,8 @@ def scratches(
     bursts = rng.poisson(density_per_cm2 * photo.area_mm2 / 100 / burst)
     size_mm = (photo.width / scale, photo.height / scale)
     # In millimetres, so that the same scratches come out at any resolution.
-    bending, contacts, beads = (child(rng) for _ in range(3))
-    dots = _bursts(bursts, burst, size_mm, length_mm, width_um * 1e-3, contacts).dots(
-        raggedness, scale, beads
-    )
+    strokes = _bursts(bursts, burst, size_mm, length_mm, width_um * 1e-3, rng)
+    dots = strokes.dots(raggedness, scale, child(rng))
     if elastic_mm > 0 and dots.x.size:
         # The texture bends where its strokes do; bending every pixel of it would take most of the time.
         dx, dy = fields.displacement_at(
@@ -77,20 +74,20 @@ def scratches(
             (dots.x, dots.y),
             elastic_mm * scale,
             ELASTIC_CORRELATION_MM * scale,
-            bending,
+            rng,
         )
         dots = replace(dots, x=dots.x - dx, y=dots.y - dy)
-    alpha = draw(shape, dots)
-    alpha *= np.float32(opacity)
+    coverage = curves.cover(shape, dots)
+    alpha = coverage.amounts[0] * np.float32(opacity)
     red, green, blue = (min(max(depth - layer, 0.0), 1.0) for layer in range(3))
-    if polarity == "light":
-        image = laid(photo.editable(), alpha, tone, blend, (red, green, blue))
-    else:
-        negative = laid(1 - photo.image, alpha, tone, blend, (red, green, blue))
-        image = np.subtract(1, negative, out=negative)
-    if depth < 3:
-        alpha = alpha * np.float32(depth / 3)
-    return photo.marked(image, scratch=alpha)
+
+    def scratched(pixels: Image) -> Image:
+        if polarity == "dark":
+            return 1 - blended(1 - pixels, alpha, tone, blend, (red, green, blue))
+        return blended(pixels, alpha, tone, blend, (red, green, blue))
+
+    image = changed(photo.editable(), coverage.touched, scratched)
+    return photo.marked(image, scratch=coverage.plane(alpha * np.float32(depth / 3)))
 
 
 def _bursts(
@@ -103,12 +100,15 @@ def _bursts(
 ) -> Strokes:
     """The strokes of so many contacts: those of one are near each other and nearly parallel."""
     # Each kind of number from a generator of its own: one burst more changes none of the others.
-    places, sizes, counts, strokes = (child(rng) for _ in range(4))
-    x, y, turn, chance = places.random((number, 4)).T
-    size = length_mm * np.exp(LENGTH_SPREAD * sizes.standard_normal(number))
+    places, strokes = child(rng), child(rng)
+    x, y, turn, chance, many, far, way = places.random((number, 7)).T
+    # A normal variate of two uniform ones (Box and Muller 1958), a geometric one of one.
+    larger = np.sqrt(-2 * np.log1p(-far)) * np.cos(2 * math.pi * way)
+    further = np.log1p(-many) / math.log(max(1 - 1 / strokes_each, 1e-9))
+    size = length_mm * np.exp(LENGTH_SPREAD * larger)
     # One burst in a dozen is a real tear: a single stroke, several times as wide.
     torn = chance < TORN
-    count = np.where(torn, 1, counts.geometric(1 / strokes_each, number))
+    count = np.where(torn, 1, 1 + further.astype(np.intp))
     owner = np.repeat(np.arange(number), count)
     away, beside, turned, longer, wider = strokes.standard_normal((owner.size, 5)).T
     spread = (BURST_WIDTH * size * (count > 1))[owner]

@@ -65,7 +65,7 @@ def test_specks_under_a_pixel_fade_but_keep_their_area() -> None:
     ones = np.ones(1)
     for radius in (0.1, 0.3, 1.0, 4.0):
         spots = Spots(ones * 10.3, ones * 9.8, ones * radius, ones, np.ones((1, 8)), ones, ones)
-        assert specks.cover((20, 20), spots).sum() == pytest.approx(np.pi * radius**2, rel=0.05)
+        assert specks.cover((20, 20), spots).amounts.sum() == pytest.approx(np.pi * radius**2, rel=0.05)
 
 
 def test_clustering_spreads_the_counts_of_patches() -> None:
