@@ -142,15 +142,14 @@ class Photo:
 
         Coverage of one class joins as independent layers do: 1 - (1 - a)(1 - b). Masks only ever grow.
         """
-        return self.marked(_clipped(image), **added)
+        return self.marked(_clipped(image), **{name: _clipped(mask) for name, mask in added.items()})
 
     def marked(self, image: Image, **added: Mask) -> Photo:
-        """``painted`` for pixels that lie in [0, 1] already."""
+        """``painted`` for pixels and masks that lie in [0, 1] already."""
         masks = dict(self.masks)
         for name, mask in added.items():
             below = masks.get(name)
-            joined = mask if below is None else 1 - (1 - below) * (1 - mask)
-            masks[name] = _clipped(joined)
+            masks[name] = mask if below is None else 1 - (1 - below) * (1 - mask)
         return replace(self.with_valid(image), masks=masks)
 
 
