@@ -29,13 +29,26 @@ def coarse_shape(shape: tuple[int, int], times: int) -> tuple[int, int]:
     return -(-shape[0] // times), -(-shape[1] // times)
 
 
+def border_distance(shape: tuple[int, int], times: int) -> Field:
+    """``fields.border_distance`` in a picture of ``shape``, from the centres of pixels ``times`` larger.
+
+    Negative where such a centre lies outside the picture.
+    """
+    down, across = (
+        (np.arange(count, dtype=np.float32) + np.float32(0.5)) * np.float32(times)
+        for count in coarse_shape(shape, times)
+    )
+    down, across = np.minimum(down, shape[0] - down), np.minimum(across, shape[1] - across)
+    return np.minimum(down[:, None], across)
+
+
 def whole(shape: tuple[int, int]) -> Window:
     """All of a picture of ``shape``."""
     return slice(0, shape[0]), slice(0, shape[1])
 
 
 def enlarged(coarse: Field, times: int, window: Window) -> Field:
-    """The part of ``coarse`` that ``window`` holds, on pixels ``times`` smaller, in which that is given; cubic.
+    """The part of ``coarse`` that ``window`` holds, which is given in pixels ``times`` smaller; cubic.
 
     Beyond its sides a field goes on as it came to them, so that no slope flattens there.
     """

@@ -202,7 +202,7 @@ def _wet_depth(
 
     # Lobes as large as the area, then the fine fringe where paper fibres drew the water on.
     cell = 1.1 * radius * scale
-    # Enlarging ripples slopes a little, and the more the larger the pixels; the depth is divided by its slope.
+    # Enlarging ripples slopes, the more the larger the pixels, and the depth is divided by its slope.
     times = min(times_larger(cell / 8), COARSER)
     lobes = _Clouds.drawn(shape, cell, rng, octaves=4, persistence=0.42, times=times)
     uneven = np.float32(0.5 * roughness * radius)
