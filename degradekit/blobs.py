@@ -61,9 +61,9 @@ def depth(
     stretch = np.clip(np.exp(STRETCH_SPREAD * rng.standard_normal(count)), 0.5, 2.0)
     keys = rng.integers(2**32, size=(count, 2))
     for number in np.flatnonzero(radius >= 0.5):  # Under a pixel there is no shape to draw.
-        shown = (float(values[number]) for values in (x, y, radius, angle, stretch))
-        right, low = (int(key) for key in keys[number])
-        _deepen(deepest, Blob(*shown, (right, low)), roughness, outside_px)
+        key = int(keys[number, 0]), int(keys[number, 1])
+        blob = Blob(x[number], y[number], radius[number], angle[number], stretch[number], key)
+        _deepen(deepest, blob, roughness, outside_px)
     return deepest
 
 

@@ -39,7 +39,7 @@ def border_distance(shape: tuple[int, int], times: int) -> Field:
         for count in coarse_shape(shape, times)
     )
     down, across = np.minimum(down, shape[0] - down), np.minimum(across, shape[1] - across)
-    return np.minimum(down[:, None], across)
+    return np.asarray(np.minimum(down[:, None], across), dtype=np.float32)
 
 
 def whole(shape: tuple[int, int]) -> Window:

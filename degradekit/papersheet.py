@@ -44,7 +44,8 @@ def texture(
     down, across = _there_and_back(shape[0], height) * width, _there_and_back(shape[1], width)
 
     def at(piece: Field, shift: int) -> NDArray[np.float32]:
-        return piece.reshape(-1)[down[row + (1 + shift)] + across[column + (1 + shift)]]
+        place = down[row + (1 + shift)] + across[column + (1 + shift)]
+        return np.asarray(piece.reshape(-1).take(place))
 
     clouds = at(cloud, 0)
     # The slope towards the light, which comes from the upper left.
@@ -54,14 +55,14 @@ def texture(
     size_mm = min(shape[0] / px_per_mm, PIECE_MM), min(shape[1] / px_per_mm, PIECE_MM)
     shade -= np.float32(0.07) * _fibres(size_mm, px_per_mm, rng, row % height, column % width)
     tint = np.float32(yellowing) * (1 + np.float32(0.15) * clouds)
-    paper = (WHITE + tint[:, None] * YELLOWING) * shade[:, None]
+    paper: Image = (WHITE + tint[:, None] * YELLOWING) * shade[:, None]
     return np.clip(paper, 0, 1, out=paper)
 
 
 def _there_and_back(count: int, side: int) -> NDArray[np.int64]:
     """Places from -1 to ``count`` on a piece of that ``side``, which is mirrored at its ends."""
     place = np.arange(-1, count + 1) % (2 * side)
-    return np.minimum(place, 2 * side - 1 - place)
+    return np.asarray(np.minimum(place, 2 * side - 1 - place))
 
 
 def _fibres(
@@ -75,9 +76,9 @@ def _fibres(
 
     A fibre that leaves on one side comes in on the other.
     """
-    if FIBRE_UM * 1e-3 * px_per_mm < THINNEST_PX or not row.size:
+    count = int(rng.poisson(FIBRES_PER_MM2 * size_mm[0] * size_mm[1]))
+    if FIBRE_UM * 1e-3 * px_per_mm < THINNEST_PX or not row.size or not count:
         return np.zeros(row.shape, dtype=np.float32)
-    count = rng.poisson(FIBRES_PER_MM2 * size_mm[0] * size_mm[1])
     turn, bow, grown = rng.uniform(0, 2 * math.pi, count), *rng.standard_normal((2, count), dtype=np.float32)
     start = rng.random((2, count), dtype=np.float32)
     opacity = rng.uniform(0.3, 1, count)
@@ -85,17 +86,22 @@ def _fibres(
     along = np.linspace(-0.5, 0.5, points, dtype=np.float32)
     heading = turn[:, None].astype(np.float32) + along * bow[:, None] * np.float32(1.5)
     length = FIBRE_MM * px_per_mm * np.minimum(np.exp(np.float32(0.4) * grown[:, None]), FIBRE_REACH)
-    step = length / np.float32(points)
+    steps = cv2.polarToCart(np.repeat(length / np.float32(points), points, axis=1), heading)
     shape = math.ceil(size_mm[0] * px_per_mm), math.ceil(size_mm[1] * px_per_mm)
     x, y = (
-        (first[:, None] * np.float32(side) + np.cumsum(turned(heading), axis=1) * step).ravel() % np.float32(side)
-        for first, side, turned in zip(start, shape[::-1], (np.cos, np.sin), strict=True)
+        _wrapped(first[:, None] * np.float32(side) + np.cumsum(step, axis=1), side).ravel()
+        for first, side, step in zip(start, shape[::-1], steps, strict=True)
     )
     # Only those near what is seen are drawn.
     near = np.zeros((shape[0] + 1, shape[1] + 1), np.uint8)
     near[row, column] = 1
-    near = cv2.dilate(near, np.ones((5, 5), np.uint8))
-    chosen = np.flatnonzero(near[y.astype(np.int64), x.astype(np.int64)])
+    around = cv2.dilate(near, np.ones((5, 5), np.uint8))
+    chosen = np.flatnonzero(around[y.astype(np.int64), x.astype(np.int64)])
     radius = np.full(chosen.size, FIBRE_UM * 5e-4 * px_per_mm, np.float32)
     weight = (opacity[chosen // points] * 0.7).astype(np.float32)
-    return draw(shape, Dots(x[chosen], y[chosen], radius, weight)).reshape(-1)[row * shape[1] + column]
+    return draw(shape, Dots(x[chosen], y[chosen], radius, weight)).reshape(-1).take(row * shape[1] + column)
+
+
+def _wrapped(place: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """``place`` modulo ``side``."""
+    return np.asarray(place - np.floor(place * np.float32(1 / side)) * np.float32(side), np.float32)
