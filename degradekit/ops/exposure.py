@@ -81,8 +81,9 @@ def _weaker(image: Image, root: Field) -> Image:
     image -= SRGB_OFFSET
     dark = np.flatnonzero(image < SRGB_DARK)
     if dark.size:
-        full = (image.take(dark) + SRGB_OFFSET) / factor.take(dark // 3) - SRGB_OFFSET
-        image.put(dark, to_srgb(to_linear(full) / root.take(dark // 3) ** 2))
+        pixel = dark // 3
+        full = (image.take(dark) + SRGB_OFFSET) / factor.take(pixel) - SRGB_OFFSET
+        image.put(dark, to_srgb(to_linear(full) / root.take(pixel) ** 2))
     return image
 
 
