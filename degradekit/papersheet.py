@@ -23,6 +23,8 @@ FIBRE_MM = 1.0
 FIBRE_UM = 40.0
 #: None is longer than this many times that.
 FIBRE_REACH = 3.0
+#: Side of the piece of paper that a larger sheet repeats.
+PIECE_MM = 30.0
 #: Thinner fibres than this part of a pixel cannot be seen and are left out.
 THINNEST_PX = 0.08
 
@@ -32,48 +34,74 @@ def texture(
 ) -> Image:
     """Bare paper in sRGB, (N, 3): cloudy formation, fibres, tooth lit from one side. Our choice.
 
-    ``seen`` (N,) says at which pixels of a picture of that ``shape``, counted along its rows, rising.
+    ``seen`` (N,) says at which pixels of a picture of that ``shape``, counted along its rows, rising. A large
+    sheet repeats a piece of itself, there and back: little of it is ever seen.
     """
     row, column = np.divmod(seen, shape[1])
-    places = column.astype(np.float32), row.astype(np.float32)
-    cloud = fields.fractal_noise_at(shape, places, 4.0 * px_per_mm, rng, octaves=4, persistence=0.6)(0, 0)
-    tooth = fields.fractal_noise_at(shape, places, 0.4 * px_per_mm, rng, octaves=3, persistence=0.7)
+    height, width = (min(side, math.ceil(PIECE_MM * px_per_mm)) for side in shape)
+    cloud = fields.fractal_noise((height, width), 4.0 * px_per_mm, rng, octaves=4, persistence=0.6)
+    tooth = fields.fractal_noise((height, width), 0.4 * px_per_mm, rng, octaves=3, persistence=0.7)
+    down, across = _there_and_back(shape[0], height) * width, _there_and_back(shape[1], width)
+
+    def at(piece: Field, shift: int) -> NDArray[np.float32]:
+        place = down[row + (1 + shift)] + across[column + (1 + shift)]
+        return np.asarray(piece.reshape(-1).take(place))
+
+    clouds = at(cloud, 0)
     # The slope towards the light, which comes from the upper left.
-    lit = tooth(1, 1) - tooth(-1, -1)
-    shade = 1 + np.float32(0.03 / 2) * lit + np.float32(0.02) * cloud
-    shade -= np.float32(0.07) * _fibres(shape, px_per_mm, rng, seen).reshape(-1)[seen]
-    tint = np.float32(yellowing) * (1 + np.float32(0.15) * cloud)
-    paper = (WHITE + tint[:, None] * YELLOWING) * shade[:, None]
+    shade = np.float32(0.03 / 2) * (at(tooth, 1) - at(tooth, -1))
+    shade += np.float32(0.02) * clouds
+    shade += 1
+    size_mm = min(shape[0] / px_per_mm, PIECE_MM), min(shape[1] / px_per_mm, PIECE_MM)
+    shade -= np.float32(0.07) * _fibres(size_mm, px_per_mm, rng, row % height, column % width)
+    tint = np.float32(yellowing) * (1 + np.float32(0.15) * clouds)
+    paper: Image = (WHITE + tint[:, None] * YELLOWING) * shade[:, None]
     return np.clip(paper, 0, 1, out=paper)
 
 
-def _fibres(shape: tuple[int, int], px_per_mm: float, rng: Generator, seen: NDArray[np.int64]) -> Field:
-    """Coverage by fibres, right at the pixels ``seen``; elsewhere some are left out."""
-    if FIBRE_UM * 1e-3 * px_per_mm < THINNEST_PX or not seen.size:
-        return np.zeros(shape, dtype=np.float32)
-    area = shape[0] * shape[1] / px_per_mm**2
-    count = rng.poisson(FIBRES_PER_MM2 * area)
+def _there_and_back(count: int, side: int) -> NDArray[np.int64]:
+    """Places from -1 to ``count`` on a piece of that ``side``, which is mirrored at its ends."""
+    place = np.arange(-1, count + 1) % (2 * side)
+    return np.asarray(np.minimum(place, 2 * side - 1 - place))
+
+
+def _fibres(
+    size_mm: tuple[float, float],
+    px_per_mm: float,
+    rng: Generator,
+    row: NDArray[np.int64],
+    column: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Coverage by fibres (N,) at the pixels in these rows and columns of a piece of paper.
+
+    A fibre that leaves on one side comes in on the other.
+    """
+    count = int(rng.poisson(FIBRES_PER_MM2 * size_mm[0] * size_mm[1]))
+    if FIBRE_UM * 1e-3 * px_per_mm < THINNEST_PX or not row.size or not count:
+        return np.zeros(row.shape, dtype=np.float32)
     turn, bow, grown = rng.uniform(0, 2 * math.pi, count), *rng.standard_normal((2, count), dtype=np.float32)
-    start = rng.random((2, count), dtype=np.float32) * np.array(shape[::-1], np.float32)[:, None]
+    start = rng.random((2, count), dtype=np.float32)
     opacity = rng.uniform(0.3, 1, count)
-    chosen = _near(shape, start, seen, FIBRE_REACH * FIBRE_MM * px_per_mm)
     points = max(4, math.ceil(FIBRE_MM * px_per_mm / 0.7))
     along = np.linspace(-0.5, 0.5, points, dtype=np.float32)
-    heading = turn[chosen, None].astype(np.float32) + along * bow[chosen, None] * np.float32(1.5)
-    length = FIBRE_MM * px_per_mm * np.minimum(np.exp(np.float32(0.4) * grown[chosen, None]), FIBRE_REACH)
-    step = length / np.float32(points)
-    x = start[0, chosen, None] + np.cumsum(np.cos(heading), axis=1) * step
-    y = start[1, chosen, None] + np.cumsum(np.sin(heading), axis=1) * step
-    radius = np.full(x.size, FIBRE_UM * 5e-4 * px_per_mm)
-    weight = np.repeat(opacity[chosen], points) * 0.7
-    return draw(shape, Dots(*(np.asarray(values, np.float32).ravel() for values in (x, y, radius, weight))))
+    heading = turn[:, None].astype(np.float32) + along * bow[:, None] * np.float32(1.5)
+    length = FIBRE_MM * px_per_mm * np.minimum(np.exp(np.float32(0.4) * grown[:, None]), FIBRE_REACH)
+    steps = cv2.polarToCart(np.repeat(length / np.float32(points), points, axis=1), heading)
+    shape = math.ceil(size_mm[0] * px_per_mm), math.ceil(size_mm[1] * px_per_mm)
+    x, y = (
+        _wrapped(first[:, None] * np.float32(side) + np.cumsum(step, axis=1), side).ravel()
+        for first, side, step in zip(start, shape[::-1], steps, strict=True)
+    )
+    # Only those near what is seen are drawn.
+    near = np.zeros((shape[0] + 1, shape[1] + 1), np.uint8)
+    near[row, column] = 1
+    around = cv2.dilate(near, np.ones((5, 5), np.uint8))
+    chosen = np.flatnonzero(around[y.astype(np.int64), x.astype(np.int64)])
+    radius = np.full(chosen.size, FIBRE_UM * 5e-4 * px_per_mm, np.float32)
+    weight = (opacity[chosen // points] * 0.7).astype(np.float32)
+    return draw(shape, Dots(x[chosen], y[chosen], radius, weight)).reshape(-1).take(row * shape[1] + column)
 
 
-def _near(shape: tuple[int, int], start: Field, seen: NDArray[np.int64], reach: float) -> NDArray[np.int64]:
-    """Which of the points ``start`` (2, N), x and y, may lie within ``reach`` of a pixel that is seen."""
-    side = math.ceil(reach)
-    blocks = np.zeros((-(-shape[0] // side) + 2, -(-shape[1] // side) + 2), np.uint8)
-    blocks[seen // shape[1] // side + 1, seen % shape[1] // side + 1] = 1
-    around = cv2.dilate(blocks, np.ones((3, 3), np.uint8))
-    column, row = (start / np.float32(side)).astype(np.int64) + 1
-    return np.flatnonzero(around[row, column])
+def _wrapped(place: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """``place`` modulo ``side``."""
+    return np.asarray(place - np.floor(place * np.float32(1 / side)) * np.float32(side), np.float32)

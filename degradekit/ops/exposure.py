@@ -22,6 +22,11 @@ LEAK_REACH = np.array([1.0, 0.55, 0.30], dtype=np.float32)
 HALATION = np.array([0.05, 0.015, 0.0], dtype=np.float32)
 #: A clipped highlight was this much brighter than the white it was recorded as.
 CLIPPED_GAIN = 5.0
+#: sRGB above ``SRGB_DARK`` is light to the power 1 / ``SRGB_POWER``, up to a factor, less ``SRGB_OFFSET``.
+SRGB_POWER = 2.4
+SRGB_OFFSET, SRGB_DARK = np.float32(0.055), np.float32(0.04045)
+#: With more than this part of a picture at the dark end, tables are faster.
+MOSTLY_DARK = 0.2
 
 
 @op(neutral={"corner_stops": 0.0})
@@ -46,19 +51,40 @@ def vignette(
     heading = rng.uniform(0, 2 * math.pi)
     x = (np.arange(photo.width, dtype=np.float32) - np.float32((photo.width - 1) / 2)) / np.float32(half)
     y = (np.arange(photo.height, dtype=np.float32) - np.float32((photo.height - 1) / 2)) / np.float32(half)
-    x = x - np.float32(off_centre * math.cos(heading))
-    y = y - np.float32(off_centre * math.sin(heading))
-    squared = x[None] ** 2 + y[:, None] ** 2
-    raised = squared if power == 2 else squared ** np.float32(power / 2)
-    fall = 1 + np.float32(2 ** (corner_stops / 2) - 1) * raised
-    reached = np.asarray(1 / fall**2, dtype=np.float32)
+    x -= np.float32(off_centre * math.cos(heading))
+    y -= np.float32(off_centre * math.sin(heading))
+    # k r^power = (k^(2 / power) r^2)^(power / 2)
+    scale = np.float32((2 ** (corner_stops / 2) - 1) ** (2 / power))
+    across, down = scale * x**2, scale * y[:, None] ** 2
 
-    def shaded(image: Image, reached: Field) -> Image:
+    def shaded(image: Image, down: Field) -> Image:
+        fall = across + down
+        if power != 2:
+            cv2.pow(fall, power / 2, dst=fall)
+        fall += 1
+        return _weaker(image, fall)
+
+    return photo.with_valid(in_bands(shaded, photo.editable(), down))
+
+
+def _weaker(image: Image, root: Field) -> Image:
+    """``image`` in light that is ``root`` (H, W), 1 or more, squared times weaker; written to ``image``."""
+    some = image[::8, ::8]
+    if np.count_nonzero(some < 2 * SRGB_DARK) > MOSTLY_DARK * some.size:
         light = to_linear(image)
-        light *= spread(reached)
+        light /= spread(root * root)
         return to_srgb(light, out=image)
-
-    return photo.with_valid(in_bands(shaded, photo.editable(), reached))
+    # Above the dark end sRGB is a power of light and a constant: there less light is a factor.
+    factor = fields.exp(np.asarray(cv2.log(root), np.float32) * np.float32(-2 / SRGB_POWER))
+    image += SRGB_OFFSET
+    image *= spread(factor)
+    image -= SRGB_OFFSET
+    dark = np.flatnonzero(image < SRGB_DARK)
+    if dark.size:
+        pixel = dark // 3
+        full = (image.take(dark) + SRGB_OFFSET) / factor.take(pixel) - SRGB_OFFSET
+        image.put(dark, to_srgb(to_linear(full) / root.take(pixel) ** 2))
+    return image
 
 
 @op(masks=("light_leak",), neutral={"strength": 0.0})

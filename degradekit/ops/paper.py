@@ -40,9 +40,9 @@ def paper_holes(
         return photo
     scale = photo.px_per_mm
     shape = (photo.height, photo.width)
-    depth = blobs.depth(shape, rng, count, diameter_mm / 2 * scale, roughness, at_border)
     half_feather = max(0.5, feather_mm * scale / 2)
     reach = max(half_feather, SHADOW_MM * scale + 1.5)
+    depth = blobs.depth(shape, rng, count, diameter_mm / 2 * scale, roughness, at_border, reach)
     # All else is worked out at the pixels that a hole or its shadow touches.
     touched = np.flatnonzero(depth > -reach)
     depth = depth.reshape(-1)[touched]

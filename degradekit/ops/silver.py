@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import cv2
 import numpy as np
 from numpy.random import Generator
 
@@ -18,6 +19,7 @@ from degradekit.density import (
     to_linear,
     to_srgb,
 )
+from degradekit.enlarging import border_distance, enlarged, times_larger, whole
 from degradekit.fields import Field
 from degradekit.ops import Bounds, op
 from degradekit.photo import Image, Photo
@@ -56,18 +58,23 @@ def silver_fading(
     if highlights_lost == 0 and border_lost == 0:
         return photo
     shape = (photo.height, photo.width)
-    fraction = np.float32(border_lost) * _from_border(photo, border_mm, patchiness, rng)
-    fraction += np.float32(highlights_lost)
-    patches = fields.fractal_noise(shape, PATCH_MM * photo.px_per_mm, rng, octaves=4)
-    fraction *= np.maximum(1 + np.float32(0.5 * patchiness) * patches, 0)
-    np.clip(fraction, 0, 1, out=fraction)
+    # The finest patches are an eighth as large as the largest.
+    times = min(_times_larger(photo, border_mm), times_larger(PATCH_MM / 8 * photo.px_per_mm))
+    coarse = np.float32(border_lost) * _from_border(photo, border_mm, patchiness, rng, times)
+    coarse += np.float32(highlights_lost)
+    cell = PATCH_MM * photo.px_per_mm / times
+    patches = fields.fractal_noise(coarse.shape, cell, rng, octaves=4)
+    coarse *= np.maximum(1 + np.float32(0.5 * patchiness) * patches, 0)
+    np.clip(coarse, 0, 1, out=coarse)
+    fraction = enlarged(coarse, times, whole(shape))
 
     # What is lost, but for the colloid that the loss of the middle layer leaves behind in each.
     colloid = np.outer(np.float32(warmth) * COLLOID, (0, 1, 0)) - np.eye(3)
 
     def faded(image: Image, fraction: Field) -> Image:
         density = to_density(image)
-        lost = fields.exp(density * np.float32(-1 / SPARED_DENSITY))
+        lost = density * np.float32(-1 / SPARED_DENSITY)
+        cv2.exp(lost, dst=lost)
         lost *= density
         lost *= spread(fraction)
         density += mixed(lost, colloid)
@@ -93,9 +100,10 @@ def silver_mirroring(
     """
     if strength == 0:
         return photo
-    cloud = _from_border(photo, reach_mm, patchiness, rng)
+    shape, times = (photo.height, photo.width), _times_larger(photo, reach_mm)
+    cloud = enlarged(_from_border(photo, reach_mm, patchiness, rng, times), times, whole(shape))
     # Sheen comes in lobes with a definite edge, as the air found its way.
-    lobes = fields.fractal_noise((photo.height, photo.width), PATCH_MM * photo.px_per_mm, rng, octaves=6)
+    lobes = fields.fractal_noise(shape, PATCH_MM * photo.px_per_mm, rng, octaves=6)
     cloud *= np.maximum(1 + np.float32(0.7 * patchiness) * lobes, 0) * np.float32(strength)
     alpha = np.empty_like(cloud)
 
@@ -109,11 +117,16 @@ def silver_mirroring(
     return photo.painted(image, mirroring=alpha)
 
 
-def _from_border(photo: Photo, reach_mm: float, unevenness: float, rng: Generator) -> Field:
-    """1 at the border, falling by e over ``reach_mm``, which varies around the picture."""
+def _times_larger(photo: Photo, reach_mm: float) -> int:
+    """How many times larger pixels may be for ``_from_border``."""
+    return times_larger(reach_mm / 4 * photo.px_per_mm)
+
+
+def _from_border(photo: Photo, reach_mm: float, unevenness: float, rng: Generator, times: int) -> Field:
+    """1 at the border, falling by e over ``reach_mm``, which varies around it; on pixels ``times`` larger."""
     reach_px = reach_mm * photo.px_per_mm
-    distance = fields.border_distance((photo.height, photo.width))
-    wander = fields.fractal_noise((photo.height, photo.width), 3 * reach_px, rng, octaves=3)
+    distance = border_distance((photo.height, photo.width), times)
+    wander = fields.fractal_noise(distance.shape, 3 * reach_px / times, rng, octaves=3)
     local = fields.exp(np.float32(-0.6 * unevenness) * wander)
     local *= np.float32(-1 / reach_px)
     local *= distance

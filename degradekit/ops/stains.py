@@ -12,8 +12,10 @@ from numpy.random import Generator
 
 from degradekit import fields
 from degradekit.density import veil
+from degradekit.enlarging import Window, coarse_shape, enlarged, times_larger, whole, window_of
 from degradekit.fields import Field
 from degradekit.layers import tinted
+from degradekit.noisegrids import COARSER
 from degradekit.ops import Bounds, op
 from degradekit.photo import Photo
 
@@ -23,6 +25,9 @@ TIDE = np.array([0.38, 0.62, 1.0], dtype=np.float32)
 WASHED = np.array([-0.04, -0.035, 0.015], dtype=np.float32)
 #: The outer side of a tideline is this sharp.
 SHARP_MM = 0.25
+#: Fibres draw its edge this far in or out times the roughness: standard deviation, and most of those.
+FRINGE_MM = 0.45
+MOST_NOISE = 4.0
 #: Each time the sheet dried the water stood further in: steps, and how much paler each older line is.
 RING_STEP_MM = 4.0
 RING_FADE = 0.55
@@ -77,21 +82,27 @@ def water_stains(
     shape, scale = (photo.height, photo.width), photo.px_per_mm
     # One fringe of fibres, one unevenness of the dirt and one waver of older lines serve every stain.
     fringe = fields.fractal_noise(shape, 3 * scale, rng, octaves=4, persistence=0.6)
-    uneven = fields.exp(np.float32(0.25) * fields.fractal_noise(shape, 9 * scale, rng, persistence=0.6))
-    waver = fields.fractal_noise(shape, 12 * scale, rng, octaves=3)
-    line = np.zeros(shape, np.float32)
-    wet = np.zeros(shape, np.float32)
+    uneven = _Clouds.drawn(
+        shape, 9 * scale, rng, octaves=5, persistence=0.6, times=times_larger(9 * scale / 8)
+    )
+    waver = _Clouds.drawn(
+        shape, 12 * scale, rng, octaves=3, persistence=0.55, times=times_larger(12 * scale / 4)
+    )
+    line, wet = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for _ in range(count):
-        depth = _wet_depth(photo, rng, diameter_mm, roughness, at_border, fringe)
-        inside = 0.0
-        for ring in range(int(rng.integers(1, rings + 1))):
-            own = depth - np.float32(inside) + np.float32(0.3 * inside) * waver
-            line += _tideline(own, scale, tideline_mm) * np.float32(tideline_density * RING_FADE**ring)
-            inside += RING_STEP_MM * float(rng.uniform(0.5, 2))
-        np.maximum(wet, fields.smoothstep(depth, 0, 3 * tideline_mm), out=wet)
-    line *= uneven
+        window, depth = _wet_depth(photo, rng, diameter_mm, roughness, at_border, fringe)
+        dried = _tideline(depth, scale, tideline_mm)
+        steps = RING_STEP_MM * rng.uniform(0.5, 2, int(rng.integers(1, rings + 1)))
+        for ring, inside in enumerate(np.cumsum(steps)[:-1], start=1):
+            older = depth - np.float32(inside) * (1 - np.float32(0.3) * waver.within(window))
+            dried += np.float32(RING_FADE**ring) * _tideline(older, scale, tideline_mm)
+        dried *= fields.exp(np.float32(0.25) * uneven.within(window))
+        line[window] += np.float32(tideline_density) * dried
+        np.maximum(wet[window], fields.smoothstep(depth, 0, 3 * tideline_mm), out=wet[window])
 
-    hidden = 1 - (1 - veil(line, TIDE)) * (1 - veil(wet, np.abs(WASHED)))
+    # Layers over each other: what they let through multiplies.
+    amount = cv2.addWeighted(line, float(TIDE.sum()), wet, float(np.abs(WASHED).sum()), 0)
+    hidden = veil(np.asarray(amount, np.float32).reshape(shape), np.ones(1, np.float32))
     return photo.marked(tinted(photo.editable(), (line, TIDE), (wet, WASHED)), stain=hidden)
 
 
@@ -135,11 +146,40 @@ def spills(
     return photo.marked(tinted(photo.editable(), (film, colour)), stain=veil(film, colour))
 
 
+@dataclass(frozen=True, slots=True)
+class _Clouds:
+    """Fractal noise on pixels ``times`` larger, enlarged where it is seen."""
+
+    coarse: Field
+    times: int
+
+    @staticmethod
+    def drawn(
+        shape: tuple[int, int],
+        cell_px: float,
+        rng: Generator,
+        *,
+        octaves: int,
+        persistence: float,
+        times: int,
+    ) -> _Clouds:
+        """As ``fields.fractal_noise``, without what is finer than the larger pixels."""
+        size = coarse_shape(shape, times)
+        noise = fields.fractal_noise(size, cell_px / times, rng, octaves=octaves, persistence=persistence)
+        return _Clouds(noise, times)
+
+    def within(self, window: Window) -> Field:
+        return enlarged(self.coarse, self.times, window)
+
+
 def _wet_depth(
     photo: Photo, rng: Generator, diameter_mm: float, roughness: float, at_border: float, fringe: Field
-) -> Field:
-    """How far inside one wet area each pixel lies, in mm; negative outside."""
-    shape, scale = (photo.height, photo.width), np.float32(photo.px_per_mm)
+) -> tuple[Window, Field]:
+    """The part of the picture around one wet area, and how far inside it each pixel there lies, in mm.
+
+    Negative outside.
+    """
+    shape, scale = (photo.height, photo.width), photo.px_per_mm
     radius = diameter_mm / 2 * math.exp(SIZE_SPREAD * rng.standard_normal())
     x, y = rng.random(2) * (photo.width, photo.height)
     border, side, angle = rng.random() < at_border, int(rng.integers(4)), rng.uniform(0, math.pi)
@@ -147,25 +187,45 @@ def _wet_depth(
     if border:
         x = (x, x, 0.0, float(photo.width))[side]
         y = (0.0, float(photo.height), y, y)[side]
-    columns = (np.arange(shape[1], dtype=np.float32)[None] + np.float32(0.5 - x)) / scale
-    rows = (np.arange(shape[0], dtype=np.float32)[:, None] + np.float32(0.5 - y)) / scale
     cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
-    along = (columns * cosine + rows * sine) / np.float32(stretch)
-    across = (rows * cosine - columns * sine) * np.float32(stretch)
-    depth = np.float32(radius) - np.asarray(cv2.magnitude(along, across), np.float32)
+
+    def even(window: Window, times: int) -> Field:
+        """The depth if its outline were an ellipse, on pixels ``times`` larger."""
+        rows, columns = (
+            (np.arange(part.start + 0.5, part.stop, dtype=np.float32) * times - np.float32(at))
+            / np.float32(scale)
+            for part, at in zip(window, (y, x), strict=True)
+        )
+        along = (columns * cosine + rows[:, None] * sine) / np.float32(stretch)
+        across = (rows[:, None] * cosine - columns * sine) * np.float32(stretch)
+        return np.float32(radius) - np.asarray(cv2.magnitude(along, across), np.float32)
+
     # Lobes as large as the area, then the fine fringe where paper fibres drew the water on.
-    lobes = fields.fractal_noise(shape, 1.1 * radius * photo.px_per_mm, rng, octaves=4, persistence=0.42)
-    depth += np.float32(0.5 * roughness * radius) * lobes + np.float32(0.45 * roughness) * fringe
-    return np.asarray(depth / np.maximum(fields.slope(depth) * scale, 1), dtype=np.float32)
+    cell = 1.1 * radius * scale
+    # Enlarging ripples slopes, the more the larger the pixels, and the depth is divided by its slope.
+    times = min(times_larger(cell / 8), COARSER)
+    lobes = _Clouds.drawn(shape, cell, rng, octaves=4, persistence=0.42, times=times)
+    uneven = np.float32(0.5 * roughness * radius)
+    roughly = even(whole(lobes.coarse.shape), lobes.times) + uneven * lobes.coarse
+    outside = min(-FRINGE_MM * roughness * MOST_NOISE - SHARP_MM, float(roughly.max()))
+    window = window_of(roughly >= outside, lobes.times, shape)
+    depth = even(window, 1) + uneven * lobes.within(window)
+    depth += np.float32(FRINGE_MM * roughness) * fringe[window]
+    return window, depth / np.maximum(fields.slope(depth) * np.float32(scale), 1)
 
 
 def _tideline(depth: Field, px_per_mm: float, width_mm: float) -> Field:
     """Relative density of the line whose outer edge is where ``depth`` (mm) is 0."""
     soft = max(SHARP_MM, 1 / px_per_mm)
-    inwards = np.maximum(depth, 0) * np.float32(-1 / width_mm)
+    fade = np.maximum(depth, 0)
+    fade *= np.float32(-1 / width_mm)
+    fade = fields.exp(fade)
     # A thin crust right at the edge, and the broad brown fade behind it.
-    fade = fields.exp(inwards)
-    fade *= np.float32(0.45) + np.float32(0.55) * fade**3
+    crust = fade * fade
+    crust *= fade
+    crust *= np.float32(0.55)
+    crust += np.float32(0.45)
+    fade *= crust
     fade *= fields.smoothstep(depth, -soft, 0)
     return fade
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from degradekit.density import to_linear
+from degradekit.density import to_linear, to_srgb
 from degradekit.ops import OPS
 from degradekit.photo import Photo
 from degradekit.randomness import generator
@@ -21,6 +21,17 @@ def test_corners_lose_the_stops_asked_for_and_the_centre_none(stops: float) -> N
     assert light[50, 75] == pytest.approx(full, rel=1e-4)
     assert np.log2(full / light[0, 0]) == pytest.approx(stops, rel=0.05)
     assert light.max() <= full * (1 + 1e-4)
+
+
+@pytest.mark.parametrize("brightest", [0.08, 0.3, 1.0])
+@pytest.mark.parametrize("stops", [0.5, 4.0])
+def test_light_falls_as_the_formula_says_in_shadows_too(brightest: float, stops: float) -> None:
+    image = generator(1).random((101, 151, 3), dtype=np.float32) ** 2 * np.float32(brightest)
+    result = OPS["vignette"](Photo(image, 2.0), generator(0), corner_stops=stops, power=3.0).image
+    y, x = np.mgrid[-50:51, -75:76] / (np.hypot(101, 151) / 2)
+    light = 1 / (1 + (2 ** (stops / 2) - 1) * np.hypot(x, y) ** 3) ** 2
+    expected = to_srgb(np.float32(light[..., None]) * to_linear(image))
+    assert np.abs(result - expected).max() < 1e-4
 
 
 def test_vignette_is_the_same_at_any_resolution() -> None:

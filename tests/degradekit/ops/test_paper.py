@@ -34,6 +34,14 @@ def test_yellow_paper_is_yellow() -> None:
     assert old[0] - old[2] > 0.2
 
 
+def test_a_large_sheet_shows_no_seams() -> None:
+    """Neighbouring pixels differ as much where the pieces meet as anywhere else."""
+    side = round(2.2 * papersheet.PIECE_MM * 12)
+    paper = papersheet.texture((side, side), 12.0, 0.3, generator(2), np.arange(side * side))
+    steps = np.abs(np.diff(paper.reshape(side, side, 3)[..., 2], axis=1)).mean(axis=0)
+    assert steps.max() < 1.4 * steps.mean()
+
+
 def test_the_picture_is_untouched_far_from_holes() -> None:
     photo = holed()
     import cv2
