@@ -19,8 +19,9 @@ from benchmark.metrics import NoValueError
 from benchmark.metrics.domain_gap import gaps
 from benchmark.report import Report
 from benchmark.store import Store
-from degradekit import imagefiles, sources
+from degradekit import sources
 from degradekit.errors import OptionError, unknown
+from degradekit.levels import as_float, quantise
 
 #: Side of the square that is coded, from the middle of each photograph: old scans differ in size.
 CODED_PX = 256
@@ -117,5 +118,5 @@ def _middles(photographs: Iterable[Pixels]) -> Iterator[Pixels]:
 def _eight_bit(pixels: NDArray[Any]) -> Pixels:
     if pixels.dtype == np.uint8:
         return pixels
-    quantised: Pixels = imagefiles.quantise(imagefiles.as_float(pixels)).astype(np.uint8)
+    quantised: Pixels = quantise(as_float(pixels)).astype(np.uint8)
     return quantised

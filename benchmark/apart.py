@@ -14,7 +14,7 @@ import numpy as np
 from benchmark.data import PairSet, Pixels
 from benchmark.folders import eight_bit
 from benchmark.scoring import first_of_each_photograph
-from degradekit import imagefiles
+from degradekit.levels import as_float, quantise
 from degradekit.sources import Source
 
 
@@ -56,7 +56,7 @@ class RealInputs:
         """The photograph's pixels, uint8 (H, W, 3)."""
         pixels = self._sources[index].read().rgb
         if pixels.dtype != np.uint8:
-            pixels = imagefiles.quantise(imagefiles.as_float(pixels))
+            pixels = quantise(as_float(pixels))
         return pixels.astype(np.uint8, copy=False)
 
     def mask(self, index: int) -> Pixels:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from degradekit import imagefiles, manifest
 from degradekit.errors import DataError
+from degradekit.levels import as_float, quantise
 from degradekit.randomness import stream
 from degradekit.sources import Source
 
@@ -130,7 +131,7 @@ def _read(path: Path) -> Pixels:
 
 def _eight_bit(pixels: NDArray[Any]) -> Pixels:
     # Pairs of 16 bit photographs are 16 bit; methods and metrics work on 8.
-    eight_bit = pixels if pixels.dtype == np.uint8 else imagefiles.quantise(imagefiles.as_float(pixels))
+    eight_bit = pixels if pixels.dtype == np.uint8 else quantise(as_float(pixels))
     return eight_bit.astype(np.uint8, copy=False)
 
 
@@ -299,14 +300,14 @@ def _stack(crops: Sequence[Sequence[Tensor]]) -> tuple[Tensor, ...]:
 
 def as_batch(pixels: Pixels) -> Tensor:
     """uint8 (H, W, 3) or (H, W) to float32 (1, 3, H, W) or (1, 1, H, W) in [0, 1]."""
-    values = imagefiles.as_float(np.atleast_3d(pixels))
+    values = as_float(np.atleast_3d(pixels))
     return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]
 
 
 def as_pixels(image: Tensor) -> Pixels:
     """(1, 3, H, W) in [0, 1] to uint8 (H, W, 3): clipped, then rounded half to even."""
     values = image.detach()[0].permute(1, 2, 0).float().cpu().numpy()
-    return imagefiles.quantise(values).astype(np.uint8, copy=False)
+    return quantise(values).astype(np.uint8, copy=False)
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> tuple[Tensor, tuple[slice, ...]]:

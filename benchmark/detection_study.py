@@ -31,6 +31,7 @@ from benchmark.store import Store
 from degradekit import atomicfiles, executors, imagefiles, manifest, ops, progress, recipe, synth
 from degradekit.commandline import say
 from degradekit.errors import DataError, OutputFolderError
+from degradekit.levels import as_float, quantise
 from degradekit.recipe import Recipe
 from degradekit.sources import Source
 
@@ -171,8 +172,8 @@ class Study:
         with progress.reporter(f"pictures of {test} by {lesson.name}") as on_progress:
             for index, stem in enumerate(inputs.stems):
                 on_progress(index, len(inputs))
-                image = imagefiles.as_float(inputs.degraded(index))
-                found = imagefiles.quantise(detector.detect(image, lambda done, total: None), 16)
+                image = as_float(inputs.degraded(index))
+                found = quantise(detector.detect(image, lambda done, total: None), 16)
                 detection.add(found, inputs.mask(index))
                 path = self.out / lesson.name / "maps" / test / f"{stem}.png"
                 atomicfiles.write_bytes(path, imagefiles.encode_png(found))

@@ -11,6 +11,7 @@ import numpy as np
 from benchmark.metrics import Pixels
 from degradekit import imagefiles
 from degradekit.errors import DataError
+from degradekit.levels import as_float, quantise
 
 #: File names in one message.
 NAMED = 5
@@ -106,7 +107,7 @@ def eight_bit(path: Path) -> Pixels:
     """Decode an image to uint8 RGB, 16 bit ones rounded."""
     pixels = imagefiles.read(path).rgb
     if pixels.dtype != np.uint8:
-        pixels = imagefiles.quantise(imagefiles.as_float(pixels))
+        pixels = quantise(as_float(pixels))
     return pixels.astype(np.uint8, copy=False)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from degradekit import atomicfiles, imagefiles
 from degradekit.errors import OptionError
-from degradekit.imagefiles import Bitmap, Pixels
+from degradekit.imagefiles import Bitmap
+from degradekit.levels import Pixels
 
 #: What every EXIF block in a JPEG begins with, and none in a PNG.
 EXIF_PREFIX = b"Exif\0\0"

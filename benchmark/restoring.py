@@ -19,6 +19,7 @@ from benchmark.data import Pixels, as_batch, as_pixels
 from benchmark.method import Batching, Declaration, Detector, Iterative, Method, Trainable
 from benchmark.tiling import tiled
 from degradekit import atomicfiles, imagefiles
+from degradekit.levels import quantise
 from degradekit.randomness import seed_of
 
 Made: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
@@ -129,7 +130,7 @@ def restore(
     lost = None if mask is None else as_batch(mask)
     made = apply(method, declaration, as_batch(degraded), lost, seed=seed, stem=stem)
     if declaration.kind == "detector":
-        return imagefiles.quantise(made[0, 0].numpy(), 16).astype(np.uint16, copy=False)
+        return quantise(made[0, 0].numpy(), 16).astype(np.uint16, copy=False)
     return as_pixels(made)
 
 

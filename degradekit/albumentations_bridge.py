@@ -22,9 +22,9 @@ import albumentations as A
 
 from degradekit import atomicfiles, recipe
 from degradekit.errors import RecipeError, unknown
-from degradekit.imagefiles import as_float, quantise
+from degradekit.levels import Plane, as_float, quantise
 from degradekit.ops import Op, Parameter
-from degradekit.photo import Photo, Plane
+from degradekit.photo import Photo
 from degradekit.randomness import Scalar
 
 PREFIX = "A."

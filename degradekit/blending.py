@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from degradekit.density import spread
-from degradekit.photo import Image, Mask, picked, put, taken
+from degradekit.levels import Image, Mask
+from degradekit.photo import picked, put, taken
 
 
 def addition(below: Image, layer: Image) -> Image:

@@ -10,6 +10,7 @@ from typing import Any
 from degradekit import imagefiles
 from degradekit.errors import DataError, OptionError, unknown
 from degradekit.imagefiles import Bitmap
+from degradekit.levels import quantise
 
 FORMATS = {"png": ".png", "jpeg": ".jpg"}
 
@@ -73,6 +74,6 @@ class Coding:
                 self.suffix,
                 lambda: imagefiles.encode_png(bitmap.rgb, bitmap.alpha, bitmap.icc),
             )
-        rgb = bitmap.rgb if bitmap.bits == 8 else imagefiles.quantise(bitmap.image())
+        rgb = bitmap.rgb if bitmap.bits == 8 else quantise(bitmap.image())
         data = imagefiles.encode_jpeg(rgb, self.quality, bitmap.icc)
         return Coded(imagefiles.decode(data, "a JPEG just made"), self.suffix, lambda: data)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from degradekit.imagefiles import Pixels
+from degradekit.levels import Pixels
 from degradekit.pairs import ANY, Pair
 
 #: Colours of the overlay, in the order of the classes' names; distinct for the colour-blind (Okabe, Ito).

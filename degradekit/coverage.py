@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from degradekit.photo import Mask
+from degradekit.levels import Mask
 
 Indices = NDArray[np.intp]
 Values = NDArray[np.float32]

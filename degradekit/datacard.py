@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from degradekit import imagefiles, manifest, pairs, proof
+from degradekit import manifest, pairs, proof
 from degradekit.imagefiles import Bitmap
+from degradekit.levels import Pixels, quantise
 from degradekit.reading import DataSet
 
 #: Pairs whose PSNR is measured; reading all would take as long as making them.
@@ -131,5 +132,5 @@ def _psnr(data: DataSet) -> dict[str, Any]:
     return {"mean": mean, "sd": sd, "samples": len(values)}
 
 
-def _eight_bit(bitmap: Bitmap) -> imagefiles.Pixels:
-    return bitmap.rgb if bitmap.bits == 8 else imagefiles.quantise(bitmap.image())
+def _eight_bit(bitmap: Bitmap) -> Pixels:
+    return bitmap.rgb if bitmap.bits == 8 else quantise(bitmap.image())

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from degradekit.photo import Change, Image, Mask
+from degradekit.levels import Image, Mask, Pixels
+from degradekit.photo import Change
 from degradekit.tables import look_up
 
 #: Reflectance added before the logarithm, so that black has density 2.7 (a good glossy print's) and the
@@ -26,8 +27,8 @@ STEPS = 65535
 DENSITIES = (-0.5, 4.5)
 
 
-def to_linear(image: Image) -> Image:
-    """sRGB-encoded values, clipped to [0, 1], to linear light (IEC 61966-2-1)."""
+def to_linear(image: Image | Pixels) -> Image:
+    """sRGB-encoded values, clipped to [0, 1], or whole numbers, to linear light (IEC 61966-2-1)."""
     return _looked_up(image, _linear_table())
 
 
@@ -41,8 +42,8 @@ def to_srgb(linear: Image, out: Image | None = None) -> Image:
     return _looked_up(np.asarray(root, np.float32).reshape(linear.shape), _srgb_table(), out=out)
 
 
-def to_density(image: Image) -> Image:
-    """sRGB-encoded values, clipped to [0, 1], to optical density per channel; paper white is 0."""
+def to_density(image: Image | Pixels) -> Image:
+    """sRGB-encoded values, clipped to [0, 1], or whole numbers, to optical density; white is 0."""
     return _looked_up(image, _density_table())
 
 
@@ -91,34 +92,36 @@ def veil(amount: Mask, colour: Image) -> Mask:
     return np.asarray(1 - passed, dtype=np.float32).reshape(amount.shape)
 
 
-def developed(image: Image, changes: Sequence[Change]) -> Image:
+def developed(image: Image | Pixels, changes: Sequence[Change]) -> Image:
     """``image`` with ``changes`` made to its optical densities; see ``Photo.changed``."""
     return _converted(image, changes, to_density, from_density)
 
 
-def exposed(image: Image, changes: Sequence[Change]) -> Image:
+def exposed(image: Image | Pixels, changes: Sequence[Change]) -> Image:
     """``image`` with ``changes`` made to its linear light; see ``Photo.changed``."""
     return _converted(image, changes, to_linear, to_srgb)
 
 
 def _converted(
-    image: Image,
+    image: Image | Pixels,
     changes: Sequence[Change],
-    there: Callable[[Image], Image],
+    there: Callable[[Image | Pixels], Image],
     back: Callable[[Image, Image], Image],
 ) -> Image:
     planes = [plane for _, own in changes for plane in own]
+    mine = image.dtype == np.float32 and image.flags.writeable
+    result = np.asarray(image, np.float32) if mine else np.empty(image.shape, np.float32)
 
-    def changed(part: Image, *bands: Mask) -> Image:
-        values, left = there(part), iter(bands)
+    def changed(part: Image, given: Image | Pixels, *bands: Mask) -> Image:
+        values, left = there(given), iter(bands)
         for change, own in changes:
             values = change(values, *islice(left, len(own)))
-        return back(values, part if part.flags.writeable else np.empty_like(part))
+        return back(values, part)
 
-    return in_bands(changed, image, *planes)
+    return in_bands(changed, result, image, *planes)
 
 
-def in_bands(change: Callable[..., Image], image: Image, *planes: Mask) -> Image:
+def in_bands(change: Callable[..., Image], image: Image, *planes: Mask | Pixels) -> Image:
     """``change(image, *planes)`` for a ``change`` that treats each pixel by itself, some rows at a time.
 
     So a scan of 100 megapixels needs no further large arrays, and a band stays in the processor's cache.
@@ -137,16 +140,26 @@ def in_bands(change: Callable[..., Image], image: Image, *planes: Mask) -> Image
 
 
 def _looked_up(
-    values: Image,
+    values: Image | Pixels,
     table: NDArray[np.float32],
     scale: float = 1.0,
     offset: float = 0.0,
     out: Image | None = None,
     plus: Image | None = None,
 ) -> Image:
-    """``table`` at ``scale`` times ``values`` (and ``plus``) plus ``offset``, clipped to [0, 1]."""
+    """``table`` at ``scale`` times ``values`` (and ``plus``) plus ``offset``, clipped to [0, 1].
+
+    Whole numbers are looked up as they are.
+    """
     result = np.empty(values.shape, np.float32) if out is None else out
     if not values.size:
+        return result
+    if values.dtype == np.uint8:
+        # Every 257th of 65,535 steps is one of 255.
+        cv2.LUT(values.reshape(len(values), -1), table[::257], dst=result.reshape(len(values), -1))
+        return result
+    if values.dtype == np.uint16:
+        look_up(table, np.asarray(values, np.uint16), result)
         return result
     rows = max(1, len(values) * 3 * LOOKED_UP_AT_ONCE // values.size)
     for start in range(0, len(values), rows):

@@ -41,7 +41,7 @@ class Drawn:
         ``photo`` is left as it is, unless it is ``owned``.
         """
         timings = timings or Timings()
-        given = None if photo.owned else photo.image
+        given = None if photo.owned else photo.pixels
         steps = [(step, ops.find(step.op)) for step in self.steps]
         for number, (step, op) in enumerate(steps, 1):
             # What a step made is nobody's but ours; if it made anything.

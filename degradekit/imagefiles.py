@@ -13,19 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from degradekit.errors import DataError
-from degradekit.photo import Image, Mask
+from degradekit.levels import Image, Pixels, as_float
 
 if TYPE_CHECKING:
     import PIL.Image
-
-Pixels: TypeAlias = NDArray[np.uint8 | np.uint16]
 
 #: File name endings that count as photographs when a folder is listed.
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".jp2"})
@@ -207,25 +204,6 @@ def ending_of(data: bytes) -> str | None:
     if data.startswith(b"\xff\xd8"):
         return ".jpg"
     return ".webp" if data[8:12] == b"WEBP" else None
-
-
-def as_float(pixels: Pixels) -> NDArray[np.float32]:
-    """Integers to float32 in [0, 1]."""
-    scale = np.float32(1.0 / np.iinfo(pixels.dtype).max)
-    values = pixels.astype(np.float32)
-    values *= scale
-    return values
-
-
-def quantise(values: Image | Mask, bits: int = 8) -> Pixels:
-    """float32 in [0, 1] to the nearest 8 or 16 bit integer (half to even)."""
-    whole: Pixels = np.empty(values.shape, np.uint8 if bits == 8 else np.uint16)
-    if whole.size:
-        # Scales, rounds and clips at once.
-        depth = cv2.CV_8U if bits == 8 else cv2.CV_16U
-        scaled = cv2.addWeighted(values, 2.0**bits - 1, values, 0, 0, dtype=depth)
-        whole = np.asarray(scaled, dtype=whole.dtype).reshape(values.shape)
-    return whole
 
 
 def pixel_hash(pixels: Pixels) -> str:

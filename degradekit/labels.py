@@ -9,7 +9,7 @@ import numpy as np
 
 from degradekit import atomicfiles, imagefiles, ops
 from degradekit.drawn import Drawn
-from degradekit.imagefiles import Pixels
+from degradekit.levels import Pixels
 from degradekit.reading import DataSet
 
 #: Class -> number in label maps, the same for every recipe and for ever: new classes come last. 0 is none.

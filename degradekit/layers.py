@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from degradekit.coverage import Coverage, touched
 from degradekit.density import from_density, in_bands, to_density, to_linear, to_srgb
-from degradekit.photo import Image, Mask, picked, put, taken
+from degradekit.levels import Image, Mask
+from degradekit.photo import picked, put, taken
 
 
 def covered(below: Image, *coats: tuple[Image, Mask]) -> Image:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from degradekit.photo import Plane
+from degradekit.levels import Plane
 from degradekit.remapping import sampled
 from degradekit.tables import look_up
 

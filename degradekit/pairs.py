@@ -12,7 +12,8 @@ import numpy as np
 
 from degradekit import __version__
 from degradekit.drawn import Drawn
-from degradekit.imagefiles import Bitmap, Pixels, as_float, pixel_hash, quantise
+from degradekit.imagefiles import Bitmap, pixel_hash
+from degradekit.levels import Pixels, as_float, quantise
 from degradekit.photo import Photo
 from degradekit.randomness import stream
 from degradekit.recipe import Recipe
@@ -84,8 +85,8 @@ def as_clean(bitmap: Bitmap, drawn: Drawn, timings: Timings | None = None) -> Bi
     """The clean image: ``bitmap`` with the recipe's clean steps applied; itself if there are none."""
     if not drawn.steps:
         return bitmap
-    image = drawn.apply(Photo(bitmap.image(), drawn.px_per_mm, owned=True), timings).image
-    return Bitmap(quantise(image, bitmap.bits), bitmap.alpha, bitmap.icc)
+    photo = drawn.apply(Photo(bitmap.rgb, drawn.px_per_mm), timings)
+    return Bitmap(photo.levels(bitmap.bits), bitmap.alpha, bitmap.icc)
 
 
 def crop(bitmap: Bitmap, size: int | None, seed: int, key: str, variant: int) -> tuple[Bitmap, Cut]:
@@ -114,10 +115,10 @@ def degrade(clean: Bitmap, drawn: Drawn, classes: tuple[str, ...], timings: Timi
     Starts from the integers that are written to disk, so the files and the record give the same pixels again.
     """
     alpha = None if clean.alpha is None else as_float(clean.alpha)
-    photo = drawn.apply(Photo(clean.image(), drawn.px_per_mm, alpha=alpha, owned=True), timings)
+    photo = drawn.apply(Photo(clean.rgb, drawn.px_per_mm, alpha=alpha), timings)
     masks = _masks(photo, classes)
     opacity = None if photo.alpha is None else quantise(photo.alpha, clean.bits)
-    degraded = Bitmap(quantise(photo.image, clean.bits), opacity, clean.icc)
+    degraded = Bitmap(photo.levels(clean.bits), opacity, clean.icc)
     return Pair(clean, degraded, masks, drawn)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from degradekit import fields
 from degradekit.curves import Dots, draw
 from degradekit.fields import Field
-from degradekit.photo import Image
+from degradekit.levels import Image
 
 #: Reflectance (sRGB) of white paper, and how far full yellowing moves it.
 WHITE = np.array([0.95, 0.94, 0.92], dtype=np.float32)

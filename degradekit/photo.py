@@ -6,34 +6,30 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: float32, sRGB-encoded, (H, W, 3), in [0, 1].
-Image: TypeAlias = NDArray[np.float32]
-#: float32, (H, W) or (H, W, 3).
-Plane: TypeAlias = NDArray[np.float32]
-#: float32, (H, W), in [0, 1]; 1 = the picture is fully lost there.
-Mask: TypeAlias = NDArray[np.float32]
+from degradekit.levels import Image, Mask, Pixels, Plane, as_float, quantise
 
-
+#: The whole numbers that pixels may be.
+WHOLE = (np.uint8, np.uint16)
 #: What some rows of an image, and of planes that lie over it, become; and those planes.
 Change: TypeAlias = tuple[Callable[..., Image], tuple[Plane, ...]]
 #: Makes changes to an image one after the other; takes an image over that can be written to.
-Maker: TypeAlias = Callable[[Image, Sequence[Change]], Image]
+Maker: TypeAlias = Callable[[Image | Pixels, Sequence[Change]], Image]
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
     """A photograph, its physical scale, and one soft mask per class of defect.
 
-    Arrays are made read-only, so no op can change its input.
+    Arrays of floats are made read-only, so no op can change its input.
 
     Args:
-        pixels: float32 sRGB in [0, 1], (H, W, 3), to which ``changes`` have still to be made; they become
-            ``image``.
+        pixels: sRGB, (H, W, 3), float32 in [0, 1] or the whole numbers of a file (uint8, uint16), to which
+            ``changes`` have still to be made; they become ``image``.
         px_per_mm: pixels per millimetre of the physical print or film.
         masks: defect class -> float32 (H, W) in [0, 1], 1 = fully lost.
         alpha: opacity channel, float32 (H, W) in [0, 1]; carried along, never degraded.
@@ -42,7 +38,7 @@ class Photo:
         ValueError: a wrong dtype or shape, or a scale that is not positive.
     """
 
-    pixels: Image
+    pixels: NDArray[Any]
     px_per_mm: float
     masks: Mapping[str, Mask] = field(default_factory=dict)
     alpha: Mask | None = None
@@ -52,7 +48,7 @@ class Photo:
     maker: Maker | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _check("image", self.pixels, (*self.pixels.shape[:2], 3))
+        _check("image", self.pixels, (*self.pixels.shape[:2], 3), WHOLE)
         for name, mask in (*self.masks.items(), ("alpha", self.alpha)):
             if mask is not None:
                 _check(f"mask '{name}'", mask, self.pixels.shape[:2])
@@ -64,13 +60,21 @@ class Photo:
     def image(self) -> Image:
         """The pixels, float32 sRGB in [0, 1], (H, W, 3)."""
         self.make()
+        if self.pixels.dtype != np.float32:
+            self._keep(as_float(self.pixels))
         return self.pixels
+
+    def levels(self, bits: int) -> Pixels:
+        """The pixels as whole numbers of 8 or 16 ``bits``, rounded if they are not."""
+        self.make()
+        return self.pixels if self.pixels.dtype.itemsize * 8 == bits else quantise(self.image, bits)
 
     def make(self) -> None:
         """Make the changes that have still to be made."""
-        if self.maker is None:
-            return
-        made = self.maker(self._writable() if self.owned else self.pixels, self.changes)
+        if self.maker is not None:
+            self._keep(self.maker(self._writable() if self.owned else self.pixels, self.changes))
+
+    def _keep(self, made: Image) -> None:
         made.setflags(write=False)
         for name, value in (("pixels", made), ("changes", ()), ("maker", None)):
             object.__setattr__(self, name, value)
@@ -96,8 +100,10 @@ class Photo:
         Recipes own what lies between their steps; then this photograph must not be read any more. So a
         chain of ops works on one buffer, as every copy costs as much as an op.
         """
-        image = self.image
-        return self._writable() if self.owned else image.copy()
+        self.make()
+        if self.pixels.dtype != np.float32:
+            return as_float(self.pixels)
+        return self._writable() if self.owned else self.pixels.copy()
 
     def _writable(self) -> Image:
         """The pixels to write to; a copy if they are a view of something that cannot be written to."""
@@ -123,9 +129,8 @@ class Photo:
         """
         return self.with_valid(_clipped(image))
 
-    def with_valid(self, image: Image) -> Photo:
-        """``with_image`` for pixels that lie in [0, 1] already, as those of ``to_srgb`` do; it takes a pass
-        less."""
+    def with_valid(self, image: Image | Pixels) -> Photo:
+        """``with_image`` for whole numbers, and for pixels in [0, 1] already; it takes a pass less."""
         return Photo(image, self.px_per_mm, self.masks, self.alpha)
 
     def moved(self, move: Callable[[Plane], Plane]) -> Photo:
@@ -181,9 +186,10 @@ def _clipped(values: Plane) -> Plane:
     return clipped
 
 
-def _check(name: str, array: NDArray[np.float32], shape: tuple[int, ...]) -> None:
-    if array.dtype != np.float32:
+def _check(name: str, array: NDArray[Any], shape: tuple[int, ...], also: tuple[type, ...] = ()) -> None:
+    if array.dtype not in (np.float32, *also):
         raise ValueError(f"{name} is float32 in [0, 1], got {array.dtype}")
     if array.shape != shape or 0 in shape:
         raise ValueError(f"{name} has shape {shape}, got {array.shape}")
-    array.setflags(write=False)
+    if array.dtype == np.float32:
+        array.setflags(write=False)

@@ -11,8 +11,9 @@ import numpy as np
 from degradekit import layouts, manifest, recipe
 from degradekit.coding import Coding
 from degradekit.errors import DataError
-from degradekit.imagefiles import Bitmap, Pixels
+from degradekit.imagefiles import Bitmap
 from degradekit.layouts import CLEAN, DEGRADED
+from degradekit.levels import Pixels
 from degradekit.manifest import Row
 from degradekit.pairs import ANY
 from degradekit.recipe import Recipe

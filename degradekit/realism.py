@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from degradekit import grainmodel, ops, pairs
 from degradekit.drawn import DrawnStep
 from degradekit.errors import DataError
-from degradekit.imagefiles import Bitmap, quantise
-from degradekit.photo import Image, Photo
+from degradekit.imagefiles import Bitmap
+from degradekit.levels import Image, quantise
+from degradekit.photo import Photo
 from degradekit.randomness import generator, stream
 from degradekit.recipe import Recipe
 from degradekit.sources import Source

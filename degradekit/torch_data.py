@@ -21,9 +21,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, default_collate, get_worker_info
 
-from degradekit import imagefiles, pairs
+from degradekit import pairs
 from degradekit.errors import DataError, OptionError
-from degradekit.imagefiles import Bitmap, Pixels
+from degradekit.imagefiles import Bitmap
+from degradekit.levels import Pixels, as_float
 from degradekit.pairs import ANY, mask_column
 from degradekit.randomness import stream
 from degradekit.reading import DataSet
@@ -243,5 +244,5 @@ def _item(key: str, clean: Pixels, degraded: Pixels, masks: dict[str, Pixels]) -
 
 def _tensor(pixels: Pixels) -> Tensor:
     """(H, W, 3) or (H, W) integers to float32 (3, H, W) or (1, H, W) in [0, 1]."""
-    values = imagefiles.as_float(np.atleast_3d(pixels))
+    values = as_float(np.atleast_3d(pixels))
     return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from degradekit import pairs, recipe, sources
 from degradekit.contactsheet import overlay
 from degradekit.drawn import Drawn
-from degradekit.imagefiles import Bitmap, quantise
+from degradekit.imagefiles import Bitmap
+from degradekit.levels import quantise
 from degradekit.ops import OPS, Op, find
 from degradekit.pairs import ANY, Pair
 from degradekit.photo import Photo

@@ -20,6 +20,7 @@ from baselines import dip
 from benchmark.data import as_batch
 from benchmark.method import Setting
 from degradekit import imagefiles
+from degradekit.levels import quantise
 from degradekit.randomness import stream
 
 
@@ -74,7 +75,7 @@ def main(
             draw(figure, curve, before_db, f"{photograph.name}, {crop}x{crop}, sigma {sigma:g}")
         if pictures:
             side_by_side = torch.cat([clean, noisy, mean], dim=3)[0].permute(1, 2, 0).numpy()
-            pictures.write_bytes(imagefiles.encode_png(imagefiles.quantise(side_by_side)))
+            pictures.write_bytes(imagefiles.encode_png(quantise(side_by_side)))
 
     def watch(iteration: int, newest: Tensor, mean: Tensor) -> None:
         seconds = time.monotonic() - start

@@ -14,8 +14,9 @@ from degradekit.curves import Dots, draw_finely, line_weight
 from degradekit.density import in_bands, veil
 from degradekit.fields import Field
 from degradekit.layers import tinted
+from degradekit.levels import Image
 from degradekit.ops import Bounds, op
-from degradekit.photo import Image, Photo
+from degradekit.photo import Photo
 from degradekit.randomness import child
 from degradekit.specks import scatter
 

@@ -13,8 +13,9 @@ from degradekit import fields, papersheet
 from degradekit.blending import over
 from degradekit.density import in_bands, through
 from degradekit.fields import Field
+from degradekit.levels import Image
 from degradekit.ops import Bounds, op
-from degradekit.photo import Image, Photo
+from degradekit.photo import Photo
 from degradekit.randomness import child
 
 #: sRGB of a coated white border, and its density in red, green, blue per unit of yellowing.

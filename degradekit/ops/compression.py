@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from degradekit.imagefiles import as_float, check_jpeg_size, quantise
+from degradekit.imagefiles import check_jpeg_size
 from degradekit.ops import Bounds, op
 from degradekit.photo import Photo
 
@@ -42,7 +42,7 @@ def jpeg(
         SUBSAMPLING[subsampling],
     ]
     # Channel order is reversed both ways, as OpenCV expects blue first.
-    blue_first: Any = cv2.cvtColor(quantise(photo.image), cv2.COLOR_RGB2BGR)
+    blue_first: Any = cv2.cvtColor(photo.levels(8), cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", blue_first, options)
     decoded: Any = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return photo.with_valid(as_float(np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)))
+    return photo.with_valid(np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8))

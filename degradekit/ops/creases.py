@@ -35,10 +35,11 @@ from degradekit.folds import (
     waves,
 )
 from degradekit.layers import covered
+from degradekit.levels import Image, Mask, Plane
 from degradekit.noisegrids import CUBIC_GAIN
 from degradekit.ops import Bounds, op
 from degradekit.papersheet import WHITE, YELLOWING
-from degradekit.photo import Image, Mask, Photo, Plane, picked, put, taken
+from degradekit.photo import Photo, picked, put, taken
 from degradekit.randomness import child
 from degradekit.remapping import sampled
 

@@ -13,8 +13,9 @@ from degradekit import fields
 from degradekit.curves import profile
 from degradekit.density import in_bands, spread, to_linear, to_srgb
 from degradekit.fields import Field
+from degradekit.levels import Image
 from degradekit.ops import Bounds, op
-from degradekit.photo import Image, Photo
+from degradekit.photo import Photo
 
 #: How far red, green, blue leaked light reaches, relative to red: each dye layer filters the next.
 LEAK_REACH = np.array([1.0, 0.55, 0.30], dtype=np.float32)

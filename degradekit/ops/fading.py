@@ -11,8 +11,9 @@ from numpy.random import Generator
 from degradekit import fields
 from degradekit.density import developed, mixed, spread
 from degradekit.fields import Field
+from degradekit.levels import Image
 from degradekit.ops import Bounds, op
-from degradekit.photo import Image, Photo
+from degradekit.photo import Photo
 
 #: Density that one unit of cyan, magenta, yellow dye (columns) gives in red, green, blue (rows): the
 #: unwanted absorptions of a chromogenic print. Our choice.

@@ -12,9 +12,9 @@ from numpy.random import Generator
 from degradekit import fields, grainmodel
 from degradekit.density import in_bands
 from degradekit.fields import Field
-from degradekit.imagefiles import quantise
+from degradekit.levels import Image, quantise
 from degradekit.ops import Bounds, op
-from degradekit.photo import Image, Photo
+from degradekit.photo import Photo
 
 #: RMS granularity is 1000 times the standard deviation of density at density 1 through this aperture.
 APERTURE_UM2 = 1810.0

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from degradekit.density import in_bands, to_linear, to_srgb
 from degradekit.fields import Field
+from degradekit.levels import Image
 from degradekit.ops import Bounds, op
-from degradekit.photo import Image, Photo
+from degradekit.photo import Photo
 
 #: Angles that keep four screens apart; yellow, the faintest, sits nearest to another.
 ANGLES_DEG = {"cyan": 15.0, "magenta": 75.0, "yellow": 0.0, "black": 45.0}

@@ -10,8 +10,9 @@ from numpy.random import Generator
 
 from degradekit.density import exposed, in_bands, mixed
 from degradekit.fields import Field, colour_noise
+from degradekit.levels import Image
 from degradekit.ops import Bounds, op
-from degradekit.photo import Image, Photo
+from degradekit.photo import Photo
 
 Channels: TypeAlias = Literal["independent", "shared"]
 

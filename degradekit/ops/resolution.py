@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+from degradekit.levels import Image
 from degradekit.ops import Bounds, op
-from degradekit.photo import Image, Photo
+from degradekit.photo import Photo
 
 Down: TypeAlias = Literal["area", "bilinear", "bicubic", "antialiased_bicubic", "nearest"]
 Up: TypeAlias = Literal["bilinear", "bicubic", "nearest"]

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from degradekit import fields
 from degradekit.density import in_bands, to_linear, to_srgb
 from degradekit.fields import Field
+from degradekit.levels import Image, Plane
 from degradekit.ops import Bounds, op
-from degradekit.photo import Image, Photo, Plane
+from degradekit.photo import Photo
 from degradekit.randomness import child
 
 #: Standard deviation of ln(width) of streaks; share of them that reaches from end to end.

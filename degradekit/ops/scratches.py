@@ -11,8 +11,9 @@ from numpy.random import Generator
 
 from degradekit import curves, fields
 from degradekit.blending import blended, changed
+from degradekit.levels import Image
 from degradekit.ops import Bounds, op
-from degradekit.photo import Image, Photo
+from degradekit.photo import Photo
 from degradekit.randomness import child
 from degradekit.strokes import Strokes
 

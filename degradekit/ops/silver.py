@@ -21,8 +21,9 @@ from degradekit.density import (
 )
 from degradekit.enlarging import border_distance, enlarged, times_larger, whole
 from degradekit.fields import Field
+from degradekit.levels import Image
 from degradekit.ops import Bounds, op
-from degradekit.photo import Image, Photo
+from degradekit.photo import Photo
 
 #: Fading spares densities well above this one: fine, dispersed silver oxidises first.
 SPARED_DENSITY = 0.4

@@ -17,8 +17,9 @@ from degradekit.blending import laid, over
 from degradekit.density import through
 from degradekit.errors import DataError
 from degradekit.fields import Field
+from degradekit.levels import Image, Mask, as_float
 from degradekit.ops import Bounds, Text, op
-from degradekit.photo import Image, Mask, Photo
+from degradekit.photo import Photo
 from degradekit.remapping import remapped
 
 FOLDER = "folder of images, transparent or gray (light shapes on dark)"
@@ -181,7 +182,7 @@ def _shape(path: Path) -> Field:
     """Opacity of a texture image in [0, 1]: its alpha, or its lightness if it has none."""
     bitmap = imagefiles.read(path)
     if bitmap.alpha is not None:
-        return imagefiles.as_float(bitmap.alpha)
+        return as_float(bitmap.alpha)
     return np.asarray(bitmap.image().mean(axis=2), dtype=np.float32)
 
 

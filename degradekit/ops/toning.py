@@ -9,8 +9,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from degradekit.density import developed, exposed, mixed
+from degradekit.levels import Image
 from degradekit.ops import Bounds, op
-from degradekit.photo import Image, Photo
+from degradekit.photo import Photo
 
 #: Share of linear red, green, blue in what each emulsion records; each row sums to 1. Plain silver halide
 #: answers to blue only; dyes added green (from 1884) and red (from 1906).

@@ -17,6 +17,7 @@ from trainedruns import run_with
 from benchmark import photofiles, photographs, training
 from degradekit import imagefiles
 from degradekit.errors import DataError, OptionError
+from degradekit.levels import as_float
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_maps_are_16_bit_and_as_large_as_the_photograph(
 
 
 def test_tiles_give_nearly_what_one_piece_does(run: Path) -> None:
-    image = imagefiles.as_float(picture(0, 200, 330))
+    image = as_float(picture(0, 200, 330))
     calls: list[tuple[int, int]] = []
     whole = photographs.load(run, "scratch_detector").detect(image, lambda done, total: None)
     tiled = photographs.load(run, "scratch_detector", 192).detect(image, lambda *at: calls.append(at))
@@ -131,7 +132,7 @@ def test_a_method_without_tiles_of_its_own_sees_the_whole_photograph(
         sides.append((degraded.shape[2], degraded.shape[3]))
         return degraded
 
-    image = imagefiles.as_float(picture(0, 48, 1500))
+    image = as_float(picture(0, 48, 1500))
     for tile, seen in ((None, [(48, 1500)]), (1024, [(48, 1024)] * 2)):
         applied = photographs.load(run, "identity", tile)
         monkeypatch.setattr(applied.method, "restore", restore)

@@ -21,6 +21,7 @@ from benchmark.data import (
 )
 from degradekit import atomicfiles, imagefiles, sources
 from degradekit.errors import DataError
+from degradekit.levels import as_float
 
 
 def test_pixels_survive_the_way_to_torch_and_back() -> None:
@@ -30,7 +31,7 @@ def test_pixels_survive_the_way_to_torch_and_back() -> None:
     assert batch.shape == (1, 3, 16, 16)
     assert batch.dtype == torch.float32
     assert (batch.min(), batch.max()) == (0, 1)
-    assert torch.equal(batch[0, 1], torch.from_numpy(imagefiles.as_float(every_value[::-1].copy())))
+    assert torch.equal(batch[0, 1], torch.from_numpy(as_float(every_value[::-1].copy())))
     assert np.array_equal(as_pixels(batch), pixels)
     assert as_batch(every_value).shape == (1, 1, 16, 16)
 

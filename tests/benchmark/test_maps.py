@@ -11,6 +11,7 @@ import pytest
 from benchmark import maps
 from degradekit import imagefiles
 from degradekit.errors import DataError
+from degradekit.levels import quantise
 
 
 def _folders(tmp_path: Path, count: int = 2) -> tuple[Path, Path]:
@@ -23,7 +24,7 @@ def _folders(tmp_path: Path, count: int = 2) -> tuple[Path, Path]:
         lost = rng.random((40, 50)) < 0.1
         found = np.clip(rng.normal(0.2 + 0.5 * lost, 0.2), 0, 1)
         stem = f"frame{number}"
-        (scores / f"{stem}.png").write_bytes(imagefiles.encode_png(imagefiles.quantise(found, 16)))
+        (scores / f"{stem}.png").write_bytes(imagefiles.encode_png(quantise(found, 16)))
         (masks / f"{stem}.png").write_bytes(imagefiles.encode_png(np.where(lost, 255, 0).astype(np.uint8)))
     return scores, masks
 
@@ -43,7 +44,7 @@ def test_one_map_scores_alike_in_every_format(tmp_path: Path) -> None:
     np.save(scores / "frame0.npy", (found / 65_535).astype(np.float32))
     assert maps.score(scores, masks, _silent).summary()["auc"] == pytest.approx(first["auc"], abs=1e-6)
     (scores / "frame0.npy").unlink()
-    path.write_bytes(imagefiles.encode_png(imagefiles.quantise(found / np.float32(65_535))))
+    path.write_bytes(imagefiles.encode_png(quantise(found / np.float32(65_535))))
     assert maps.score(scores, masks, _silent).summary()["auc"] == pytest.approx(first["auc"], abs=2e-3)
 
 

@@ -11,7 +11,7 @@ from degradekit import albumentations_bridge, recipe
 from degradekit.albumentations_bridge import A, Degrade
 from degradekit.drawn import Drawn
 from degradekit.errors import RecipeError
-from degradekit.imagefiles import as_float
+from degradekit.levels import as_float
 from degradekit.photo import Photo
 
 

@@ -11,15 +11,8 @@ from PIL import ImageCms, ImageOps
 
 from degradekit import imagefiles
 from degradekit.errors import DataError
-from degradekit.imagefiles import (
-    as_float,
-    decode,
-    encode_jpeg,
-    encode_png,
-    pixel_hash,
-    quantise,
-    speaks_for_itself,
-)
+from degradekit.imagefiles import decode, encode_jpeg, encode_png, pixel_hash, speaks_for_itself
+from degradekit.levels import as_float, quantise
 
 
 def pillow_bytes(image: PillowImage.Image, kind: str, **options: object) -> bytes:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from degradekit.drawn import Drawn, DrawnStep
+from degradekit.levels import Image, as_float, quantise
 from degradekit.ops import OPS
-from degradekit.photo import Change, Image, Photo
+from degradekit.photo import Change, Photo
 from degradekit.randomness import generator
 from degradekit.timings import Timings
 
@@ -76,3 +77,23 @@ def test_a_recipe_gives_what_its_steps_give_one_by_one(names: tuple[str, ...]) -
         photo = Photo(op(photo, generator(step.seed), **step.values).image, 5.0)
     assert np.abs(together.image - photo.image).max() < 2e-4
     assert set(timings.calls) == set(names)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("name", ["fading", "vignette", "gaussian_blur", "dust", "sensor_noise"])
+def test_whole_numbers_are_as_good_as_floats(bits: int, name: str) -> None:
+    op = OPS[name]
+    values = {key: item.default for key, item in op.parameters.items()}
+    whole = quantise(photograph().image, bits)
+    kept = whole.copy()
+    made = op(Photo(whole, 5.0), generator(3), **values)
+    expected = op(Photo(as_float(whole), 5.0), generator(3), **values)
+    assert np.abs(made.image - expected.image).max() < 1e-6
+    assert np.array_equal(whole, kept)
+    assert Photo(whole, 5.0).levels(bits) is whole
+    assert np.array_equal(Photo(whole, 5.0).levels(8), quantise(as_float(whole)))
+
+
+def test_only_whole_numbers_of_files_are_taken() -> None:
+    with pytest.raises(ValueError, match="float32"):
+        Photo(np.zeros((4, 4, 3), np.int64), 5.0)  # type: ignore[arg-type]
