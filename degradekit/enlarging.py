@@ -30,7 +30,7 @@ def coarse_shape(shape: tuple[int, int], times: int) -> tuple[int, int]:
 
 
 def border_distance(shape: tuple[int, int], times: int) -> Field:
-    """``fields.border_distance`` in a picture of ``shape``, from the centres of pixels ``times`` larger.
+    """Pixels from the centres of pixels ``times`` larger to the nearest side of a picture of ``shape``.
 
     Negative where such a centre lies outside the picture.
     """

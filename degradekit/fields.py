@@ -202,13 +202,6 @@ def slope(field: Field) -> Field:
     return np.asarray(cv2.magnitude(*gradient(field)), dtype=np.float32)
 
 
-def distance_inside(inside: NDArray[np.bool_]) -> Field:
-    """Distance in pixels from each True pixel to the nearest False one; 0 where False."""
-    # Without any False pixel the transform has nothing to measure to, and answers with a huge number.
-    field = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    return np.asarray(field, dtype=np.float32)
-
-
 def light_from_upper_left(height: Field, gain: float) -> Field:
     """Shading factor around 1 of a surface of that ``height`` (any unit), lit from the upper left."""
     dx, dy = gradient(height)
@@ -235,14 +228,6 @@ def averaged(
         if fine is not None:
             band[...] = cv2.resize(fine, band.shape[::-1], interpolation=cv2.INTER_AREA)
     return total
-
-
-def border_distance(shape: tuple[int, int]) -> Field:
-    """Pixels from the centre of each pixel to the nearest side of the picture."""
-    down, across = (np.arange(side, dtype=np.float32) + np.float32(0.5) for side in shape)
-    down = np.minimum(down, down[::-1])
-    across = np.minimum(across, across[::-1])
-    return np.asarray(np.minimum(down[:, None], across[None]), dtype=np.float32)
 
 
 def strip(

@@ -13,7 +13,7 @@ import numpy as np
 from degradekit import __version__
 from degradekit.drawn import Drawn
 from degradekit.imagefiles import Bitmap, pixel_hash
-from degradekit.levels import Pixels, as_float, quantise
+from degradekit.levels import Mask, Pixels, as_float, quantise
 from degradekit.photo import Photo
 from degradekit.randomness import stream
 from degradekit.recipe import Recipe
@@ -125,16 +125,22 @@ def degrade(clean: Bitmap, drawn: Drawn, classes: tuple[str, ...], timings: Timi
 def _masks(photo: Photo, classes: tuple[str, ...]) -> dict[str, Pixels]:
     """The mask of everything, then those of ``classes``; all blank ones are one array."""
     blank = np.zeros((photo.height, photo.width), np.uint8)
-    drawn = [photo.masks[name] for name in classes if name in photo.masks]
-    if len(drawn) < 2:
-        every = quantise(drawn[0]) if drawn else blank
-    else:
-        kept = 1 - drawn[0]
-        for mask in drawn[1:]:
-            kept *= 1 - mask
-        every = quantise(np.subtract(1, kept, out=kept))
-    each = {name: quantise(photo.masks[name]) if name in photo.masks else blank for name in classes}
-    return {ANY: every, **each}
+    drawn = {name: quantise(photo.masks[name]) for name in classes if name in photo.masks}
+    every = _union([photo.masks[name] for name in drawn], list(drawn.values())) if drawn else blank
+    return {ANY: every, **{name: drawn.get(name, blank) for name in classes}}
+
+
+def _union(masks: list[Mask], levels: list[Pixels]) -> Pixels:
+    """1 - (1 - a)(1 - b) ... of ``masks``, rounded; ``levels`` are each of them rounded."""
+    every, twice = levels[0].copy(), np.zeros_like(levels[0])
+    for level in levels[1:]:
+        twice |= np.minimum(every, level)
+        np.maximum(every, level, out=every)
+    # Defects seldom lie on each other: only there is anything to work out.
+    both = np.flatnonzero(twice != 0)
+    spared = np.prod([1 - mask.reshape(-1)[both] for mask in masks], axis=0)
+    every.reshape(-1)[both] = quantise(1 - spared).reshape(-1)
+    return every
 
 
 def _each(bitmap: Bitmap, change: Callable[[Any], Any]) -> Bitmap:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 
 from degradekit import fields
 from degradekit.density import developed, mixed, spread
+from degradekit.enlarging import border_distance, enlarged, times_larger, whole
 from degradekit.fields import Field
 from degradekit.levels import Image
 from degradekit.ops import Bounds, op
@@ -64,8 +64,8 @@ def fading(
 YELLOWED = np.array([0.12, 0.38, 1.0], dtype=np.float32)
 #: How far the extra yellowing of the sheet's border reaches in.
 YELLOW_BORDER_MM = 14.0
-#: Clouds are drawn on pixels of which this many make a blotch; the fifth octave varies over more than one.
-PIXELS_PER_BLOTCH = 22.0
+#: Clouds of blotches, of halves of them and so on.
+OCTAVES = 4
 
 
 @op(neutral={"blue_density": 0.0}, maker=developed)
@@ -87,18 +87,16 @@ def yellowing(
     """
     if blue_density == 0:
         return photo
-    larger = max(1, int(blotch_mm * photo.px_per_mm / PIXELS_PER_BLOTCH))
-    shape, scale = (-(-photo.height // larger), -(-photo.width // larger)), photo.px_per_mm / larger
-    stain = fields.exp(fields.border_distance(shape) * np.float32(-1 / (YELLOW_BORDER_MM * scale)))
-    stain *= np.float32(border)
-    stain += 1
-    clouds = fields.fractal_noise(shape, blotch_mm * scale, rng, persistence=0.45)
-    stain *= fields.exp(np.float32(0.6 * blotchiness) * clouds)
-    stain *= np.float32(blue_density)
-    if larger > 1:
-        size = (larger * shape[1], larger * shape[0])
-        stain = np.asarray(cv2.resize(stain, size, interpolation=cv2.INTER_LINEAR), np.float32)
-        stain = stain[: photo.height, : photo.width]
+    shape, blotch_px = (photo.height, photo.width), blotch_mm * photo.px_per_mm
+    times = times_larger(blotch_px / 2 ** (OCTAVES - 1))
+    distance = border_distance(shape, times)
+    coarse = fields.exp(distance * np.float32(-1 / (YELLOW_BORDER_MM * photo.px_per_mm)))
+    coarse *= np.float32(border)
+    coarse += 1
+    clouds = fields.fractal_noise(coarse.shape, blotch_px / times, rng, octaves=OCTAVES, persistence=0.45)
+    coarse *= fields.exp(np.float32(0.6 * blotchiness) * clouds)
+    coarse *= np.float32(blue_density)
+    stain = enlarged(coarse, times, whole(shape))
 
     def seen(density: Image, stain: Field) -> Image:
         density += spread(stain, YELLOWED)
