@@ -59,15 +59,19 @@ class Photo:
     @property
     def image(self) -> Image:
         """The pixels, float32 sRGB in [0, 1], (H, W, 3)."""
-        self.make()
-        if self.pixels.dtype != np.float32:
+        if self.values.dtype != np.float32:
             self._keep(as_float(self.pixels))
+        return self.pixels
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """``image``, or the whole numbers it is made of if nothing has changed them yet."""
+        self.make()
         return self.pixels
 
     def levels(self, bits: int) -> Pixels:
         """The pixels as whole numbers of 8 or 16 ``bits``, rounded if they are not."""
-        self.make()
-        return self.pixels if self.pixels.dtype.itemsize * 8 == bits else quantise(self.image, bits)
+        return self.pixels if self.values.dtype.itemsize * 8 == bits else quantise(self.image, bits)
 
     def make(self) -> None:
         """Make the changes that have still to be made."""
@@ -100,8 +104,7 @@ class Photo:
         Recipes own what lies between their steps; then this photograph must not be read any more. So a
         chain of ops works on one buffer, as every copy costs as much as an op.
         """
-        self.make()
-        if self.pixels.dtype != np.float32:
+        if self.values.dtype != np.float32:
             return as_float(self.pixels)
         return self._writable() if self.owned else self.pixels.copy()
 

@@ -31,7 +31,7 @@ from degradekit.randomness import generator
 from degradekit.synth import Plan, make_shard
 
 PAGE = Path(__file__).parent / "performance.md"
-SIZE, ROUNDS, QUALITY = 512, 5, 95
+SIZE, ROUNDS, QUALITY = 512, 10, 95
 RECIPES = ("old-photo", "1950s-print", "1970s-c-print", "old-photo-paper", "film-scan", "attic")
 #: The crops are taken for parts of photographs of this size.
 WHOLE = (512, 768)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from degradekit.curves import profile
 from degradekit.density import to_linear, to_srgb
-from degradekit.levels import Image
+from degradekit.levels import Image, Pixels
 from degradekit.ops import Bounds, op
 from degradekit.photo import Photo
 
@@ -68,7 +68,7 @@ def motion_blur(
     angle = math.radians(angle_deg)
     x = along * math.cos(angle) + bend * math.sin(angle)
     y = bend * math.cos(angle) - along * math.sin(angle)
-    return photo.with_valid(_convolved(photo.image, path_kernel(x, y)))
+    return photo.with_valid(_convolved(photo.values, path_kernel(x, y)))
 
 
 @op(neutral={"diameter_mm": 0.0})
@@ -83,7 +83,7 @@ def defocus_blur(
     diameter = diameter_mm * photo.px_per_mm
     if diameter < 0.3:  # Such a disc lies within its pixel.
         return photo
-    return photo.with_valid(_convolved(photo.image, disc_kernel(diameter / 2)))
+    return photo.with_valid(_convolved(photo.values, disc_kernel(diameter / 2)))
 
 
 def path_kernel(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -113,7 +113,7 @@ def disc_kernel(radius: float) -> NDArray[np.float32]:
     return np.asarray(kernel / kernel.sum(), dtype=np.float32)
 
 
-def _convolved(image: Image, kernel: NDArray[np.float32]) -> Image:
+def _convolved(image: Image | Pixels, kernel: NDArray[np.float32]) -> Image:
     # OpenCV correlates; turning the kernel by half makes it a convolution.
     blurred = cv2.filter2D(to_linear(image), -1, kernel[::-1, ::-1], borderType=cv2.BORDER_REFLECT_101)
     return to_srgb(np.asarray(blurred, dtype=np.float32))
