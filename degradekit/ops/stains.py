@@ -11,7 +11,6 @@ import numpy as np
 from numpy.random import Generator
 
 from degradekit import fields
-from degradekit.density import veil
 from degradekit.enlarging import Window, coarse_shape, enlarged, times_larger, whole, window_of
 from degradekit.fields import Field
 from degradekit.layers import tinted
@@ -100,10 +99,8 @@ def water_stains(
         line[window] += np.float32(tideline_density) * dried
         np.maximum(wet[window], fields.smoothstep(depth, 0, 3 * tideline_mm), out=wet[window])
 
-    # Layers over each other: what they let through multiplies.
-    amount = cv2.addWeighted(line, float(TIDE.sum()), wet, float(np.abs(WASHED).sum()), 0)
-    hidden = veil(np.asarray(amount, np.float32).reshape(shape), np.ones(1, np.float32))
-    return photo.marked(tinted(photo.editable(), (line, TIDE), (wet, WASHED)), stain=hidden)
+    image, opacity = tinted(photo.editable(), (line, TIDE), (wet, WASHED))
+    return photo.marked(image, stain=opacity)
 
 
 @op(masks=("stain",), neutral={"density_per_dm2": 0.0})
@@ -143,7 +140,8 @@ def spills(
         _lay(film, wobble, drop, scale)
     film *= np.float32(strength) * np.maximum(1 + np.float32(0.25) * settled, 0)
     colour = np.asarray(LIQUIDS[liquid], dtype=np.float32)
-    return photo.marked(tinted(photo.editable(), (film, colour)), stain=veil(film, colour))
+    image, opacity = tinted(photo.editable(), (film, colour))
+    return photo.marked(image, stain=opacity)
 
 
 @dataclass(frozen=True, slots=True)
