@@ -55,6 +55,7 @@ def tinted(below: Image, *stains: tuple[Mask, Image]) -> tuple[Image, Mask]:
     """
     picture, hidden = taken(below), np.zeros(below.shape[:2], np.float32)
     colours = np.stack([colour for _, colour in stains])
+    weights = np.abs(colours).sum(axis=1)
     rows = max(1, TINTED_AT_ONCE // picture.shape[1])
     for start in range(0, len(picture), rows):
         band = slice(start, start + rows)
@@ -65,8 +66,8 @@ def tinted(below: Image, *stains: tuple[Mask, Image]) -> tuple[Image, Mask]:
             density = to_density(picked(picture[band], chosen))
             density += _summed(amounts, colours)
             put(picture[band], chosen, from_density(density, out=density))
-            strongest = _summed(amounts, np.abs(colours)).sum(axis=1)
-            np.put(hidden[band], chosen, veil(strongest, np.ones(1, np.float32)))
+            opaque = sum(amount * weight for amount, weight in zip(amounts, weights, strict=True))
+            np.put(hidden[band], chosen, veil(np.asarray(opaque), np.ones(1, np.float32)))
     return picture, hidden
 
 
