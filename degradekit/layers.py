@@ -67,7 +67,7 @@ def tinted(below: Image, *stains: tuple[Mask, Image]) -> tuple[Image, Mask]:
             density += _summed(amounts, colours)
             put(picture[band], chosen, from_density(density, out=density))
             opaque = sum(amount * weight for amount, weight in zip(amounts, weights, strict=True))
-            np.put(hidden[band], chosen, veil(np.asarray(opaque), np.ones(1, np.float32)))
+            hidden[band].reshape(-1)[chosen] = veil(np.asarray(opaque), np.ones(1, np.float32))
     return picture, hidden
 
 

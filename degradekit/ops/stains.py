@@ -210,6 +210,11 @@ class _WetArea:
         across = rows[:, None] * np.float32(cosine * stretch) - columns * np.float32(sine * stretch)
         return np.float32(self.radius) - np.asarray(cv2.magnitude(along, across), np.float32)
 
+    def within(self, shape: tuple[int, int], px_per_mm: float, outside_mm: float) -> tuple[int, int]:
+        """Rows and columns, from the corner on, of all pixels that lie no further outside the ellipse."""
+        reach = (self.radius + outside_mm) * max(self.stretch, 1 / self.stretch) * px_per_mm
+        return min(math.ceil(self.y + reach), shape[0]), min(math.ceil(self.x + reach), shape[1])
+
     def depth(
         self, shape: tuple[int, int], px_per_mm: float, roughness: float, fringe: _Clouds, rng: Generator
     ) -> tuple[Window, Field]:
@@ -220,12 +225,7 @@ class _WetArea:
         # Lobes as large as the area, then the fine fringe where paper fibres drew the water on.
         cell, uneven = 1.1 * self.radius * px_per_mm, 0.5 * roughness * self.radius
         outside = FRINGE_MM * roughness * MOST_NOISE + SHARP_MM
-        reach_mm = (self.radius + uneven * MOST_NOISE + outside) * max(self.stretch, 1 / self.stretch)
-        within = (
-            min(math.ceil(at + reach_mm * px_per_mm), side)
-            for at, side in zip((self.y, self.x), shape, strict=True)
-        )
-        shape = next(within), next(within)
+        shape = self.within(shape, px_per_mm, MOST_NOISE * uneven + outside)
         # Enlarging ripples slopes, the more the larger the pixels, and the depth is divided by its slope.
         times = min(times_larger(cell / 8), COARSER)
         lobes = fields.fractal_noise(
