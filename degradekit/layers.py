@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from degradekit.coverage import Coverage, touched
-from degradekit.density import from_density, in_bands, to_density, to_linear, to_srgb
+from degradekit.density import from_density, mixed, to_density, to_linear, to_srgb, veil
 from degradekit.levels import Image, Mask
 from degradekit.photo import picked, put, taken
+
+#: Pixels that are looked through together for what is tinted: usually a small part of them.
+TINTED_AT_ONCE = 1 << 17
 
 
 def covered(below: Image, *coats: tuple[Image, Mask]) -> Image:
@@ -45,18 +49,34 @@ def _coated(
     return picture
 
 
-def tinted(below: Image, *stains: tuple[Mask, Image]) -> Image:
-    """``below`` seen through layers that add a density amount (H, W) times a colour (3,)."""
+def tinted(below: Image, *stains: tuple[Mask, Image]) -> tuple[Image, Mask]:
+    """``below`` seen through up to three layers that add a density amount (H, W) times a colour (3,).
 
-    def seen(part: Image, *amounts: Mask) -> Image:
+    And how opaque they are together, (H, W): their ``veil``, where what is washed out counts as well.
+    """
+    picture, hidden = taken(below), np.zeros(below.shape[:2], np.float32)
+    colours = np.stack([colour for _, colour in stains])
+    weights = np.abs(colours).sum(axis=1)
+    rows = max(1, TINTED_AT_ONCE // picture.shape[1])
+    for start in range(0, len(picture), rows):
+        band = slice(start, start + rows)
+        amounts = [amount[band] for amount, _ in stains]
         chosen = touched(amounts)
-        picture = taken(part)
-        if chosen.size == 0:
-            return picture
-        density = to_density(picked(picture, chosen))
-        for amount, (_, colour) in zip(amounts, stains, strict=True):
-            density += amount.reshape(-1)[chosen, None] * colour
-        put(picture, chosen, from_density(density))
-        return picture
+        if chosen.size:
+            amounts = [amount.reshape(-1).take(chosen) for amount in amounts]
+            density = to_density(picked(picture[band], chosen))
+            density += _summed(amounts, colours)
+            put(picture[band], chosen, from_density(density, out=density))
+            opaque = sum(amount * weight for amount, weight in zip(amounts, weights, strict=True))
+            hidden[band].reshape(-1)[chosen] = veil(np.asarray(opaque), np.ones(1, np.float32))
+    return picture, hidden
 
-    return in_bands(seen, below, *(amount for amount, _ in stains))
+
+def _summed(amounts: Sequence[Mask], colours: Image) -> Image:
+    """One to three amounts (N,), each times one of the ``colours`` (1 to 3, 3): (N, 3)."""
+    # Three channels to three: OpenCV does other numbers of them many times slower.
+    matrix = np.zeros((3, 3))
+    matrix[:, : len(colours)] = colours.T
+    three = [amounts[min(number, len(amounts) - 1)][None] for number in range(3)]
+    summed: Image = mixed(np.asarray(cv2.merge(three), np.float32), matrix)[0]
+    return summed

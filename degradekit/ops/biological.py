@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated
 
 import numpy as np
@@ -10,8 +13,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from degradekit import fields
+from degradekit.coverage import Indices, Part, batches, plane
 from degradekit.curves import Dots, draw_finely, line_weight
-from degradekit.density import in_bands, veil
+from degradekit.density import in_bands
 from degradekit.fields import Field
 from degradekit.layers import tinted
 from degradekit.levels import Image
@@ -28,6 +32,11 @@ MOULD_PATCH_MM = 20.0
 #: Standard deviation of ln(radius) and of ln(strength).
 RADIUS_SPREAD = 0.6
 STRENGTH_SPREAD = 0.45
+#: Nothing of a spot is seen further away, in radii; and one under this radius in pixels pales.
+BULLSEYE_REACH, SNOWFLAKE_REACH = 1.7, 2.1
+SMALLEST_PX = 0.7
+#: Spots show parts of one piece of ragged noise, which has this much more than the largest of them needs.
+VARIETY_MM = 10.0
 #: Colonies of mould: threads per colony, length of a segment, chance that a segment branches, colour.
 THREADS = 26
 SEGMENT_MM = 0.15
@@ -37,6 +46,21 @@ FINE_PX_PER_MM = 10.0
 MOULD = np.array([0.26, 0.24, 0.17], dtype=np.float32)
 
 Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Spots:
+    """Spots of one length N: ``centre`` (N, 2), x and y, and radius in pixels; strength; and ``part`` (N, 2):
+    where each has its own part of a piece of noise, from 0, on one side, to 1."""
+
+    centre: Values
+    radius: Values
+    strength: Values
+    part: Values
+
+    def only(self, chosen: NDArray[np.bool_]) -> Spots:
+        """Those that are ``chosen``."""
+        return Spots(*(getattr(self, name)[chosen] for name in Spots.__slots__))
 
 
 @op(masks=("foxing",), neutral={"density_per_dm2": 0.0})
@@ -67,13 +91,20 @@ def foxing(
     count = len(centres)
     radii = radius_mm * scale * np.exp(RADIUS_SPREAD * np.clip(rng.standard_normal(count), -2.5, 2.2))
     strengths = strength * np.exp(STRENGTH_SPREAD * rng.standard_normal(count))
+    # A spot under a pixel keeps its area by paling.
+    strengths *= np.minimum(radii / SMALLEST_PX, 1) ** 2
     is_bullseye = rng.random(count) < bullseyes
-    amount = np.zeros(shape, np.float32)
-    ragged = fields.fractal_noise(shape, 1.6 * scale, rng, octaves=5, persistence=0.7)
-    for (x, y), radius, depth, bullseye in zip(centres, radii, strengths, is_bullseye, strict=True):
-        _spot(amount, ragged, float(x), float(y), float(radius), float(depth), bool(bullseye))
-
-    return photo.marked(tinted(photo.editable(), (amount, RUST)), foxing=veil(amount, RUST))
+    spots = Spots(centres, np.maximum(radii, SMALLEST_PX), strengths, rng.random((count, 2)))
+    # Noise enough for the largest spot and some more, so that each shows a part of its own.
+    most = 1 + math.ceil(2 * SNOWFLAKE_REACH * spots.radius.max(initial=0) + VARIETY_MM * scale)
+    size = min(photo.height, most), min(photo.width, most)
+    ragged = fields.fractal_noise(size, 1.6 * scale, rng, octaves=5, persistence=0.7)
+    parts = chain(
+        _drawn(shape, spots.only(is_bullseye), BULLSEYE_REACH, ragged, _bullseye),
+        _drawn(shape, spots.only(~is_bullseye), SNOWFLAKE_REACH, ragged, _snowflake),
+    )
+    image, opacity = tinted(photo.editable(), (plane(shape, parts, math.inf), RUST))
+    return photo.marked(image, foxing=opacity)
 
 
 @op(masks=("mould",), neutral={"density_per_dm2": 0.0})
@@ -115,34 +146,70 @@ def mould(
     return photo.painted(in_bands(covered, photo.editable(), alpha, fur), mould=alpha)
 
 
-def _spot(
-    amount: Field, ragged: Field, x: float, y: float, radius: float, strength: float, bullseye: bool
-) -> None:
-    """Add one spot; under a pixel it keeps its area by paling."""
-    height, width = amount.shape
-    strength *= min(radius / 0.7, 1) ** 2
-    radius = max(radius, 0.7)
-    reach = math.ceil(2.2 * radius + 1)
-    left, right = max(0, math.floor(x) - reach), min(width, math.ceil(x) + reach + 1)
-    top, bottom = max(0, math.floor(y) - reach), min(height, math.ceil(y) + reach + 1)
-    if left >= right or top >= bottom:
-        return
-    columns = (np.arange(left, right, dtype=np.float32)[None] + np.float32(0.5 - x)) / np.float32(radius)
-    rows = (np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5 - y)) / np.float32(radius)
-    distance = np.hypot(columns, rows)
-    rough = ragged[top:bottom, left:right]
-    if bullseye:
-        distance += np.float32(0.06) * rough
-        core = np.exp(-((distance / np.float32(0.32)) ** 2))
-        ring = np.exp(-(((distance - np.float32(0.85)) / np.float32(0.16)) ** 2))
-        halo = fields.smoothstep(-distance, -1.15, -0.7)
-        spot = core + np.float32(0.35) * ring + np.float32(0.4) * halo
-    else:
-        distance += np.float32(0.30) * rough
-        spot = fields.smoothstep(-distance, -1.25, 0.1) * (1 + np.float32(0.25) * rough)
-        spot *= fields.smoothstep(-np.hypot(columns, rows), -2.1, -1.5)
-    window = amount[top:bottom, left:right]
-    window += np.maximum(spot, 0) * np.float32(strength)
+def _drawn(
+    shape: tuple[int, int],
+    spots: Spots,
+    reach: float,
+    ragged: Field,
+    look: Callable[[Field, Field], Field],
+) -> Iterator[Part]:
+    """The pixels within ``reach`` radii of spots, whose ``look`` is made of the distance and of noise."""
+    (x, y), (along, below) = spots.centre.T, spots.part.T
+    (top, rows), (side, breadth) = (
+        _interval(centre, reach * spots.radius, count) for centre, count in zip((y, x), shape, strict=True)
+    )
+    lower = (below * (ragged.shape[0] - rows + 1)).astype(np.intp) - top
+    further = (along * (ragged.shape[1] - breadth + 1)).astype(np.intp) - side
+    # Row by row of each disc, so that a large one takes no more memory at a time than many small ones.
+    spot = np.repeat(np.arange(len(rows)), rows)
+    row, radius = top[spot] + _counted(rows), spots.radius[spot]
+    down = (row + 0.5 - y[spot]) / radius
+    left, columns = _interval(x[spot], radius * np.sqrt(np.maximum(reach**2 - down**2, 0)), shape[1])
+    in_noise = (row + lower[spot]) * ragged.shape[1] + left + further[spot]
+    counted = np.array([spot, row * shape[1] + left, in_noise])
+    measured = np.array(
+        [(left + 0.5 - x[spot]) / radius, 1 / radius, down**2, spots.strength[spot]], np.float32
+    )
+    for batch in batches(columns):
+        column = _counted(columns[batch])
+        owner, place, in_noise = np.repeat(counted[:, batch], columns[batch], axis=1)
+        away, step, beside, strength = np.repeat(measured[:, batch], columns[batch], axis=1)
+        away += step * column.astype(np.float32)
+        away *= away
+        away += beside
+        amount = look(np.sqrt(away), ragged.reshape(-1).take(in_noise + column))
+        yield Part(owner, place + column, amount * strength)
+
+
+def _interval(centre: Values, reach: Values, side: int) -> tuple[Indices, Indices]:
+    """The first pixel of a ``side`` whose middle lies within ``reach``, and how many there are."""
+    first = np.maximum(np.ceil(centre - reach - 0.5), 0)
+    count = np.minimum(np.floor(centre + reach + 0.5), side) - first
+    return first.astype(np.intp), np.maximum(count, 0).astype(np.intp)
+
+
+def _counted(sizes: Indices) -> Indices:
+    """0, 1, ... for each of some groups of those ``sizes``, one after the other."""
+    return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+
+
+def _bullseye(distance: Field, rough: Field) -> Field:
+    """Strength of a spot with a dark core and a ring."""
+    away = distance + np.float32(0.06) * rough
+    core, ring = away * np.float32(1 / 0.32), (away - np.float32(0.85)) * np.float32(1 / 0.16)
+    spot = fields.smoothstep(-away, -1.15, -0.7)
+    spot *= np.float32(0.4)
+    spot += fields.exp(-core * core)
+    spot += np.float32(0.35) * fields.exp(-ring * ring)
+    return spot
+
+
+def _snowflake(distance: Field, rough: Field) -> Field:
+    """Strength of a ragged, cloudy spot."""
+    spot = fields.smoothstep(-distance - np.float32(0.30) * rough, -1.25, 0.1)
+    spot *= np.maximum(1 + np.float32(0.25) * rough, 0)
+    spot *= fields.smoothstep(-distance, -2.1, -1.5)
+    return spot
 
 
 def _colonies(centres: Values, radii: Values, scale: float, thread: float, rng: Generator) -> Dots:

@@ -11,11 +11,10 @@ from numpy.random import Generator
 from degradekit import fields
 from degradekit.density import (
     FLARE,
-    from_density,
+    developed,
     in_bands,
     mixed,
     spread,
-    to_density,
     to_linear,
     to_srgb,
 )
@@ -38,7 +37,7 @@ PLENTIFUL = 2.0
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 
 
-@op(neutral={"highlights_lost": 0.0, "border_lost": 0.0})
+@op(neutral={"highlights_lost": 0.0, "border_lost": 0.0}, maker=developed)
 def silver_fading(
     photo: Photo,
     rng: Generator,
@@ -72,16 +71,15 @@ def silver_fading(
     # What is lost, but for the colloid that the loss of the middle layer leaves behind in each.
     colloid = np.outer(np.float32(warmth) * COLLOID, (0, 1, 0)) - np.eye(3)
 
-    def faded(image: Image, fraction: Field) -> Image:
-        density = to_density(image)
+    def faded(density: Image, fraction: Field) -> Image:
         lost = density * np.float32(-1 / SPARED_DENSITY)
         cv2.exp(lost, dst=lost)
         lost *= density
         lost *= spread(fraction)
         density += mixed(lost, colloid)
-        return from_density(density, out=image)
+        return density
 
-    return photo.with_valid(in_bands(faded, photo.editable(), fraction))
+    return photo.changed(developed, faded, fraction)
 
 
 @op(masks=("mirroring",), neutral={"strength": 0.0})

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.random import Generator
 
 from degradekit import fields
-from degradekit.density import veil
 from degradekit.enlarging import Window, coarse_shape, enlarged, times_larger, whole, window_of
 from degradekit.fields import Field
 from degradekit.layers import tinted
 from degradekit.noisegrids import COARSER
 from degradekit.ops import Bounds, op
 from degradekit.photo import Photo
+from degradekit.randomness import SEED_LIMIT, generator
 
 #: Density in red, green, blue of what water carries to its edge, per unit in blue: dissolved size and dirt.
 TIDE = np.array([0.38, 0.62, 1.0], dtype=np.float32)
@@ -81,29 +81,26 @@ def water_stains(
         return photo
     shape, scale = (photo.height, photo.width), photo.px_per_mm
     # One fringe of fibres, one unevenness of the dirt and one waver of older lines serve every stain.
-    fringe = fields.fractal_noise(shape, 3 * scale, rng, octaves=4, persistence=0.6)
-    uneven = _Clouds.drawn(
-        shape, 9 * scale, rng, octaves=5, persistence=0.6, times=times_larger(9 * scale / 8)
-    )
-    waver = _Clouds.drawn(
-        shape, 12 * scale, rng, octaves=3, persistence=0.55, times=times_larger(12 * scale / 4)
-    )
+    fringe = _Clouds(3 * scale, rng, octaves=4, persistence=0.6)
+    uneven = _Clouds(9 * scale, rng, octaves=5, persistence=0.6, times=times_larger(9 * scale / 8))
+    waver = _Clouds(12 * scale, rng, octaves=3, persistence=0.55, times=times_larger(12 * scale / 4))
     line, wet = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for _ in range(count):
-        window, depth = _wet_depth(photo, rng, diameter_mm, roughness, at_border, fringe)
+        area = _WetArea.drawn(photo, rng, diameter_mm, at_border)
+        window, depth = area.depth(shape, scale, roughness, fringe, rng)
         dried = _tideline(depth, scale, tideline_mm)
         steps = RING_STEP_MM * rng.uniform(0.5, 2, int(rng.integers(1, rings + 1)))
         for ring, inside in enumerate(np.cumsum(steps)[:-1], start=1):
             older = depth - np.float32(inside) * (1 - np.float32(0.3) * waver.within(window))
             dried += np.float32(RING_FADE**ring) * _tideline(older, scale, tideline_mm)
         dried *= fields.exp(np.float32(0.25) * uneven.within(window))
-        line[window] += np.float32(tideline_density) * dried
-        np.maximum(wet[window], fields.smoothstep(depth, 0, 3 * tideline_mm), out=wet[window])
+        dried *= np.float32(tideline_density)
+        lines, inner = line[area.turn][window], wet[area.turn][window]
+        lines += dried
+        np.maximum(inner, fields.smoothstep(depth, 0, 3 * tideline_mm), out=inner)
 
-    # Layers over each other: what they let through multiplies.
-    amount = cv2.addWeighted(line, float(TIDE.sum()), wet, float(np.abs(WASHED).sum()), 0)
-    hidden = veil(np.asarray(amount, np.float32).reshape(shape), np.ones(1, np.float32))
-    return photo.marked(tinted(photo.editable(), (line, TIDE), (wet, WASHED)), stain=hidden)
+    image, opacity = tinted(photo.editable(), (line, TIDE), (wet, WASHED))
+    return photo.marked(image, stain=opacity)
 
 
 @op(masks=("stain",), neutral={"density_per_dm2": 0.0})
@@ -143,75 +140,107 @@ def spills(
         _lay(film, wobble, drop, scale)
     film *= np.float32(strength) * np.maximum(1 + np.float32(0.25) * settled, 0)
     colour = np.asarray(LIQUIDS[liquid], dtype=np.float32)
-    return photo.marked(tinted(photo.editable(), (film, colour)), stain=veil(film, colour))
+    image, opacity = tinted(photo.editable(), (film, colour))
+    return photo.marked(image, stain=opacity)
 
 
-@dataclass(frozen=True, slots=True)
 class _Clouds:
-    """Fractal noise on pixels ``times`` larger, enlarged where it is seen."""
+    """Fractal noise on pixels ``times`` larger, drawn from a corner of the picture as far as it is seen."""
 
-    coarse: Field
-    times: int
-
-    @staticmethod
-    def drawn(
-        shape: tuple[int, int],
-        cell_px: float,
-        rng: Generator,
-        *,
-        octaves: int,
-        persistence: float,
-        times: int,
-    ) -> _Clouds:
+    def __init__(
+        self, cell_px: float, rng: Generator, *, octaves: int, persistence: float, times: int = 1
+    ) -> None:
         """As ``fields.fractal_noise``, without what is finer than the larger pixels."""
-        size = coarse_shape(shape, times)
-        noise = fields.fractal_noise(size, cell_px / times, rng, octaves=octaves, persistence=persistence)
-        return _Clouds(noise, times)
+        self.cell, self.octaves, self.persistence, self.times = cell_px / times, octaves, persistence, times
+        self.seed = int(rng.integers(SEED_LIMIT))
+        self.coarse: Field = np.zeros((0, 0), np.float32)
 
     def within(self, window: Window) -> Field:
+        """The noise in a ``window``, (H, W)."""
+        rows, columns = coarse_shape((window[0].stop, window[1].stop), self.times)
+        height, width = self.coarse.shape
+        if rows > height or columns > width:
+            # The same noise, and more of it.
+            self.coarse = fields.fractal_noise(
+                (max(rows, height), max(columns, width)),
+                self.cell,
+                generator(self.seed),
+                octaves=self.octaves,
+                persistence=self.persistence,
+            )
         return enlarged(self.coarse, self.times, window)
 
 
-def _wet_depth(
-    photo: Photo, rng: Generator, diameter_mm: float, roughness: float, at_border: float, fringe: Field
-) -> tuple[Window, Field]:
-    """The part of the picture around one wet area, and how far inside it each pixel there lies, in mm.
+@dataclass(frozen=True, slots=True)
+class _WetArea:
+    """Centre in pixels from the nearest corner of the picture, radius in mm, angle and stretch of its axis.
 
-    Negative outside.
+    ``turn`` is the view of a picture that starts in that corner, in which everything about it is drawn.
     """
-    shape, scale = (photo.height, photo.width), photo.px_per_mm
-    radius = diameter_mm / 2 * math.exp(SIZE_SPREAD * rng.standard_normal())
-    x, y = rng.random(2) * (photo.width, photo.height)
-    border, side, angle = rng.random() < at_border, int(rng.integers(4)), rng.uniform(0, math.pi)
-    stretch = min(max(math.exp(0.35 * rng.standard_normal()), 0.5), 2.0)
-    if border:
-        x = (x, x, 0.0, float(photo.width))[side]
-        y = (0.0, float(photo.height), y, y)[side]
-    cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
 
-    def even(window: Window, times: int) -> Field:
+    x: float
+    y: float
+    radius: float
+    angle: float
+    stretch: float
+    turn: Window
+
+    @staticmethod
+    def drawn(photo: Photo, rng: Generator, diameter_mm: float, at_border: float) -> _WetArea:
+        radius = diameter_mm / 2 * math.exp(SIZE_SPREAD * rng.standard_normal())
+        x, y = rng.random(2) * (photo.width, photo.height)
+        border, side, angle = rng.random() < at_border, int(rng.integers(4)), rng.uniform(0, math.pi)
+        stretch = min(max(math.exp(0.35 * rng.standard_normal()), 0.5), 2.0)
+        if border:
+            x = (x, x, 0.0, float(photo.width))[side]
+            y = (0.0, float(photo.height), y, y)[side]
+        right, low = photo.width - x, photo.height - y
+        turn = slice(None, None, 1 if y < low else -1), slice(None, None, 1 if x < right else -1)
+        return _WetArea(min(x, right), min(y, low), radius, angle, stretch, turn)
+
+    def even(self, window: Window, times: int, px_per_mm: float) -> Field:
         """The depth if its outline were an ellipse, on pixels ``times`` larger."""
         rows, columns = (
             (np.arange(part.start + 0.5, part.stop, dtype=np.float32) * times - np.float32(at))
-            / np.float32(scale)
-            for part, at in zip(window, (y, x), strict=True)
+            / np.float32(px_per_mm)
+            for part, at in zip(window, (self.y, self.x), strict=True)
         )
-        along = (columns * cosine + rows[:, None] * sine) / np.float32(stretch)
-        across = (rows[:, None] * cosine - columns * sine) * np.float32(stretch)
-        return np.float32(radius) - np.asarray(cv2.magnitude(along, across), np.float32)
+        cosine, sine, stretch = math.cos(self.angle), math.sin(self.angle), self.stretch
+        along = columns * np.float32(cosine / stretch) + rows[:, None] * np.float32(sine / stretch)
+        across = rows[:, None] * np.float32(cosine * stretch) - columns * np.float32(sine * stretch)
+        return np.float32(self.radius) - np.asarray(cv2.magnitude(along, across), np.float32)
 
-    # Lobes as large as the area, then the fine fringe where paper fibres drew the water on.
-    cell = 1.1 * radius * scale
-    # Enlarging ripples slopes, the more the larger the pixels, and the depth is divided by its slope.
-    times = min(times_larger(cell / 8), COARSER)
-    lobes = _Clouds.drawn(shape, cell, rng, octaves=4, persistence=0.42, times=times)
-    uneven = np.float32(0.5 * roughness * radius)
-    roughly = even(whole(lobes.coarse.shape), lobes.times) + uneven * lobes.coarse
-    outside = min(-FRINGE_MM * roughness * MOST_NOISE - SHARP_MM, float(roughly.max()))
-    window = window_of(roughly >= outside, lobes.times, shape)
-    depth = even(window, 1) + uneven * lobes.within(window)
-    depth += np.float32(FRINGE_MM * roughness) * fringe[window]
-    return window, depth / np.maximum(fields.slope(depth) * np.float32(scale), 1)
+    def within(self, shape: tuple[int, int], px_per_mm: float, outside_mm: float) -> tuple[int, int]:
+        """Rows and columns, from the corner on, of all pixels that lie no further outside the ellipse."""
+        reach = (self.radius + outside_mm) * max(self.stretch, 1 / self.stretch) * px_per_mm
+        return min(math.ceil(self.y + reach), shape[0]), min(math.ceil(self.x + reach), shape[1])
+
+    def depth(
+        self, shape: tuple[int, int], px_per_mm: float, roughness: float, fringe: _Clouds, rng: Generator
+    ) -> tuple[Window, Field]:
+        """The part of the picture around it, and how far inside it each pixel there lies, in mm.
+
+        Negative outside.
+        """
+        # Lobes as large as the area, then the fine fringe where paper fibres drew the water on.
+        cell, uneven = 1.1 * self.radius * px_per_mm, 0.5 * roughness * self.radius
+        outside = FRINGE_MM * roughness * MOST_NOISE + SHARP_MM
+        shape = self.within(shape, px_per_mm, MOST_NOISE * uneven + outside)
+        # Enlarging ripples slopes, the more the larger the pixels, and the depth is divided by its slope.
+        times = min(times_larger(cell / 8), COARSER)
+        lobes = fields.fractal_noise(
+            coarse_shape(shape, times), cell / times, rng, octaves=4, persistence=0.42
+        )
+        lobes *= np.float32(uneven)
+        roughly = self.even(whole(lobes.shape), times, px_per_mm) + lobes
+        window = window_of(roughly >= min(-outside, float(roughly.max())), times, shape)
+        depth = self.even(window, 1, px_per_mm)
+        depth += enlarged(lobes, times, window)
+        depth += np.float32(FRINGE_MM * roughness) * fringe.within(window)
+        steepness = fields.slope(depth)
+        steepness *= np.float32(px_per_mm)
+        depth /= np.maximum(steepness, 1, out=steepness)
+        return window, depth
 
 
 def _tideline(depth: Field, px_per_mm: float, width_mm: float) -> Field:

@@ -44,10 +44,22 @@ def test_a_tideline_is_sharp_outside_and_fades_inwards() -> None:
     assert inwards[0] > 0.2, "the brown reaches in by millimetres"
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_clouds_are_the_same_however_much_is_drawn_first(times: int) -> None:
+    some, all_at_once = (
+        stains._Clouds(24.0, generator(3), octaves=4, persistence=0.6, times=times) for _ in range(2)
+    )
+    small, large = (slice(10, 40), slice(20, 50)), (slice(0, 150), slice(0, 90))
+    inner = slice(10, 34), slice(20, 44)  # Where a piece ends it does not know how the noise goes on.
+    part = some.within(small)[:24, :24]
+    assert np.abs(part - some.within(large)[inner]).max() < 2e-2
+    assert np.array_equal(some.within(large), all_at_once.within(large))
+
+
 def test_rings_add_lines_inside() -> None:
     one, four = (
         np.mean([(stained("water_stains", seed=s, rings=n).masks.get("stain", np.zeros(1)) > 0.2).mean()
-                 for s in range(4)])
+                 for s in range(24)])
         for n in (1, 4)
     )  # fmt: skip
     assert four > one
