@@ -28,6 +28,8 @@ SHARP_MM = 0.25
 #: Fibres draw its edge this far in or out times the roughness: standard deviation, and most of those.
 FRINGE_MM = 0.45
 MOST_NOISE = 4.0
+#: The depth inside a wet area is measured by the slope of its noise over this much.
+EVEN_MM = 1.2
 #: Each time the sheet dried the water stood further in: steps, and how much paler each older line is.
 RING_STEP_MM = 4.0
 RING_FADE = 0.55
@@ -226,7 +228,6 @@ class _WetArea:
         cell, uneven = 1.1 * self.radius * px_per_mm, 0.5 * roughness * self.radius
         outside = FRINGE_MM * roughness * MOST_NOISE + SHARP_MM
         shape = self.within(shape, px_per_mm, MOST_NOISE * uneven + outside)
-        # Enlarging ripples slopes, the more the larger the pixels, and the depth is divided by its slope.
         times = min(times_larger(cell / 8), COARSER)
         lobes = fields.fractal_noise(
             coarse_shape(shape, times), cell / times, rng, octaves=4, persistence=0.42
@@ -237,7 +238,9 @@ class _WetArea:
         depth = self.even(window, 1, px_per_mm)
         depth += enlarged(lobes, times, window)
         depth += np.float32(FRINGE_MM * roughness) * fringe.within(window)
-        steepness = fields.slope(depth)
+        # Interpolated noise has ripples in its slope, which would show inside: they are averaged away.
+        side = 2 * round(EVEN_MM / 2 * px_per_mm) + 1
+        steepness = np.asarray(cv2.blur(fields.slope(depth), (side, side)), np.float32)
         steepness *= np.float32(px_per_mm)
         depth /= np.maximum(steepness, 1, out=steepness)
         return window, depth
