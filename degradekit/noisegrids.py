@@ -51,8 +51,8 @@ class Layer:
         if cell < COARSE_PX:
             # So that it can be drawn by enlarging, which is five times as fast.
             across, down = np.rint((across, down))
-        right, low = rng.integers(2**32, size=2)
-        return Layer(cell, gain / _cubic_gain(cell), (float(across), float(down)), (int(right), int(low)))
+        key = int(rng.integers(2**63))
+        return Layer(cell, gain / _cubic_gain(cell), (float(across), float(down)), (key >> 31, key % 2**32))
 
     def coarser(self) -> Layer:
         """The same noise on larger pixels."""
@@ -116,15 +116,17 @@ def _cubic(away: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def hashed(rows: int, columns: int, keys: tuple[int, int]) -> Plane:
-    """Normal variates (rows, columns), each a function of its own row and column and of ``keys`` alone.
+    """Normal variates (rows, columns), each a function of its own row and column and of ``keys`` alone, two
+    numbers of 32 bits.
 
     So a grid with more points holds the smaller one, whatever way rounding made them differ.
     """
-    sides = np.concatenate([np.arange(count, dtype=np.uint32) for count in (rows, columns)])
-    sides[:rows] += np.uint32(keys[0])
-    sides[rows:] += np.uint32(keys[1])
-    _mixed(sides)
-    down, across = sides[:rows], sides[rows:]
+    numbers = _numbers()
+    down, across = (
+        numbers.take(np.arange(key % numbers.size, key % numbers.size + count), mode="wrap")
+        for key, count in zip(keys, (rows, columns), strict=True)
+    )
+    across ^= np.uint32(keys[0] & 0xFFFF0000 | keys[1] >> 16)
     grid = np.empty((rows, columns), np.float32)
     band = max(1, HASHED_AT_ONCE // columns)
     for start in range(0, rows, band):
@@ -136,21 +138,22 @@ def hashed(rows: int, columns: int, keys: tuple[int, int]) -> Plane:
 
 
 @lru_cache(maxsize=1)
+def _numbers() -> NDArray[np.uint32]:
+    """65,536 numbers of 32 bits that have nothing in common: 0, 1, 2, ... hashed.
+
+    The hash is lowbias32 (C. Wellons, public domain).
+    """
+    values = np.arange(2**16, dtype=np.uint32)
+    for shift, factor in MIXING:
+        values ^= values >> shift
+        values *= factor
+    return values ^ (values >> MIXING[0][0])
+
+
+@lru_cache(maxsize=1)
 def _shuffled_quantiles() -> Plane:
     """The normal distribution in an order in which neighbours have nothing in common."""
-    return quantiles()[np.argsort(_mixed(np.arange(2**16, dtype=np.uint32)), kind="stable")]
-
-
-def _mixed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Integer hash, in place (lowbias32, C. Wellons, public domain)."""
-    shifted = np.empty_like(values)
-    for shift, factor in MIXING:
-        np.right_shift(values, shift, out=shifted)
-        values ^= shifted
-        values *= factor
-    np.right_shift(values, MIXING[0][0], out=shifted)
-    values ^= shifted
-    return values
+    return quantiles()[np.argsort(_numbers(), kind="stable")]
 
 
 @lru_cache(maxsize=1)
