@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from degradekit.curves import Dots, line_weight
-from degradekit.fields import Field
+from degradekit.fields import Field, white_noise
 
 #: Part of the folds that stop at another fold or within the sheet instead of crossing all of it.
 STOPPING = 0.4
@@ -202,11 +202,11 @@ def _runs(
 
 
 def spaced(lengths: Values, px_per_mm: float) -> tuple[Numbers, Values]:
-    """Points along lines of these ``lengths`` in mm, half a pixel apart: on which line, and at which part."""
-    counts = np.maximum(3, np.ceil(lengths * px_per_mm / 0.5)).astype(np.intp)
+    """Points along lines of these ``lengths`` in mm, a pixel apart: on which line, and at which part."""
+    counts = np.maximum(3, np.ceil(lengths * px_per_mm)).astype(np.intp)
     owner = np.repeat(np.arange(counts.size), counts)
-    number = np.arange(owner.size) - np.repeat(np.cumsum(counts) - counts, counts)
-    return owner, number / (counts - 1)[owner]
+    number = np.arange(owner.size) - (np.cumsum(counts) - counts).take(owner)
+    return owner, number / (counts - 1).take(owner)
 
 
 def dots(folds: list[Fold], cracks: list[Cracks], px_per_mm: float) -> Dots:
@@ -240,24 +240,20 @@ def knots(s: Field) -> tuple[Numbers, Field]:
 def waves(
     count: int, period_mm: float, rng: Generator, *, octaves: int = 3, persistence: float = 0.5
 ) -> Field:
-    """What ``curves.wander`` gives, at ``count`` knots in a row, where it is several times as fast.
+    """What ``curves.wander`` gives, at ``count`` knots in a row, where it is many times as fast.
 
-    Counts that differ a little, as by rounding at another resolution, take as many numbers from ``rng``.
+    Counts that differ a little, as by rounding at another resolution, take as many numbers from ``rng``. The
+    shortest wave is a whole number of knots, so that ``period_mm`` may be a little longer or shorter.
     """
-    total = np.zeros(count, np.float32)
-    power = 0.0
-    for octave in range(octaves):
-        cell = max(1, round(period_mm / KNOT_MM / 2**octave))
-        levels = rng.standard_normal(KNOTS * -(-count // KNOTS) // cell + 2, np.float32)[: count // cell + 2]
-        gain = persistence**octave
-        levels *= np.float32(gain)
-        smooth = np.multiply.outer(levels[1:] - levels[:-1], _blend(cell))
-        smooth += levels[:-1, None]
-        total += smooth.reshape(-1)[:count]
-        power += gain * gain
-    # The blend of two levels has 0.74 of their variance on average.
-    total /= np.float32(math.sqrt(0.74 * power))
-    return total
+    finest = 2 ** (octaves - 1)
+    cell = finest * max(1, round(period_mm / KNOT_MM / finest))
+    here, behind = _blends(cell, octaves, persistence)
+    # Together what all waves need from one level of the longest to the next.
+    size = len(here) * (KNOTS * -(-count // KNOTS) // cell + 2)
+    levels = white_noise((1, size), rng).reshape(-1, len(here))[: count // cell + 2]
+    total: Field = levels[:-1] @ here
+    total += levels[1:] @ behind
+    return total.reshape(-1)[:count]
 
 
 def between(values: Field, left: Numbers, part: Field) -> Field:
@@ -271,10 +267,27 @@ def between(values: Field, left: Numbers, part: Field) -> Field:
 
 
 @lru_cache(maxsize=64)
-def _blend(cell: int) -> Field:
-    """Share of the next of two levels at every knot from one to the other."""
-    part = np.arange(cell, dtype=np.float32) / np.float32(cell)
-    return np.asarray(part * part * (3 - 2 * part), np.float32)
+def _blends(cell: int, octaves: int, persistence: float) -> tuple[Field, Field]:
+    """Shares (levels, ``cell``) that levels have in the sum of all waves, at every knot of a cell.
+
+    Those of this cell, 1 of the longest wave, 2 of the next, 4, ..., and those of the cell behind it.
+    """
+    levels = 2**octaves - 1
+    shares = np.zeros((2, levels, cell))
+    gains = persistence ** np.arange(octaves)
+    # The blend of two levels has 0.74 of their variance on average.
+    gains /= math.sqrt(0.74 * float((gains**2).sum()))
+    for octave, gain in enumerate(gains):
+        count = 2**octave
+        part = np.arange(cell // count) * (count / cell)
+        rise = gain * part * part * (3 - 2 * part)
+        for number in range(count):
+            at = slice(number * part.size, (number + 1) * part.size)
+            shares[0, count - 1 + number, at] = gain - rise
+            last = number + 1 == count
+            shares[int(last), count - 1 if last else count + number, at] = rise
+    here, behind = shares.astype(np.float32)
+    return here, behind
 
 
 def _solved(factor: Values, low: Values, high: Values) -> tuple[Values, Values]:
