@@ -110,7 +110,9 @@ def _noise(shape: tuple[int, int], left: float, top: float, radius: float, keys:
     sides = [CELLS << octave for octave in range(octaves)]
     ends = np.cumsum([side * side for side in sides]).tolist()
     numbers = hashed(1, ends[-1], keys)[0]
-    grids = (numbers[end - side * side : end].reshape(side, side) for side, end in zip(sides, ends, strict=True))
+    grids = (
+        numbers[end - side * side : end].reshape(side, side) for side, end in zip(sides, ends, strict=True)
+    )
     total = pyramids.stacked(grids, _gains(octaves))
     step = sides[-1] / (CELLS * CELL * radius)
     across, down = (at * step + sides[-1] / 2 - 0.5 for at in (left, top))

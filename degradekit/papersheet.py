@@ -45,9 +45,10 @@ def texture(
     tooth = _noise((height, width), 0.4 * px_per_mm, rng, octaves=3, persistence=0.7)
     down, across = _there_and_back(shape[0], height) * width, _there_and_back(shape[1], width)
 
-    def at(piece: Field, shift: int) -> NDArray[np.float32]:
+    def at(piece: Field, shift: int) -> Field:
         place = down[row + (1 + shift)] + across[column + (1 + shift)]
-        return piece.take(place)
+        found: Field = piece.take(place)
+        return found
 
     clouds = at(cloud, 0)
     # The slope towards the light, which comes from the upper left.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import partial
 from statistics import NormalDist
 from typing import Annotated
 
@@ -25,6 +24,7 @@ from degradekit.folds import (
     Fold,
     Numbers,
     Values,
+    Wave,
     bands,
     between,
     corners,
@@ -38,7 +38,7 @@ from degradekit.layers import coated
 from degradekit.noisegrids import CUBIC_GAIN
 from degradekit.ops import Bounds, op
 from degradekit.papersheet import WHITE, YELLOWING
-from degradekit.photo import Image, Mask, Photo, Plane, picked, put, taken
+from degradekit.photo import Image, Mask, Photo, Plane, put, taken
 from degradekit.randomness import child
 from degradekit.remapping import sampled
 
@@ -61,6 +61,10 @@ FINE_PX_PER_MM = 10.0
 LOST_MM = 2.2
 #: Random numbers are drawn for a multiple of so many columns of flakes.
 COLUMNS = 16
+#: The noises along a fold: its bends, its turns, its width, where it is bared, and its hairline; and along a
+#: side crack: how it runs, its width, and where it is open.
+COURSE = (Wave(9.0), Wave(1.4, 5, 0.6), Wave(5.0, 4), Wave(7.0), Wave(3.0))
+CRACK = (Wave(1.5, 5, 0.6), Wave(1.5), Wave(2.0))
 #: Flakes reach at most so many widths of the bared paper, and grime is so wide (standard deviation).
 FARTHEST = 5.0
 GRIME_MM = 0.156
@@ -109,12 +113,10 @@ def creases(
     shape = (photo.height, photo.width)
     sheet = _Sheet.of(photo, np.ascontiguousarray(draw(shape, dots(folds, cracks, scale))))
     flakes = _Flakes.drawn(course.bend.size, scale, noises)
-    pulls = [side * warp_mm * scale for side in sides.tolist()]
     for band in bands(folds, course.starts, shape, scale, BAND_MM, AROUND_MM):
         tilt, shade = sheet.bare(band, course, flakes, scale, shading)
         sheet.hide(band.where, np.abs(shade))
-        for number, part in band.parts:
-            sheet.fold(number, folds[number], pulls[number], band, part, tilt[part], shade[part])
+        sheet.fold(band, np.float32(warp_mm * scale**2) * tilt, shade)
     sheet.settle()
     bared = Coverage.of(sheet.alpha)
     image = coated(sheet.image, bared, WHITE + np.float32(yellowing) * YELLOWING)
@@ -216,13 +218,15 @@ class _Sheet:
     def bare(
         self, band: Band, course: _Course, flakes: _Flakes, px_per_mm: float, shading: float
     ) -> tuple[Field, Field]:
-        """Bare the paper near folds; gives how far they tilt the sheet, in [-1, 1], and their shading."""
+        """Bare the paper near folds; gives how far these tilt the sheet, in [-1, 1], and their shading."""
         knot, part = knots(band.s)
         aside = band.d - between(course.bend, knot, part)
         tilt = _tilt(aside)
         hold = course.hold.take(knot)
+        shade = tilt * hold
+        shade *= np.float32(shading)
+        hold = np.abs(hold, out=hold)
         tilt *= hold
-        shade = tilt * np.float32(shading)
         away = np.abs(aside, out=aside)
         close = np.flatnonzero(away < course.reach.take(knot))
         if close.size == 0:
@@ -231,7 +235,7 @@ class _Sheet:
         noise = flakes.at(knot, part, band.d.take(close))
         width, bare = between(course.width, knot, part), course.bare.take(knot)
         lost, grime = _lost(away.take(close), width, bare, noise, px_per_mm)
-        grime *= np.abs(hold.take(close))
+        grime *= hold.take(close)
         grime *= np.float32(-1.2 * shading)
         grime += shade.take(close)
         shade[close] = np.maximum(grime, -1, out=grime)
@@ -242,21 +246,17 @@ class _Sheet:
         """Hide so much of these pixels, on top of what is hidden."""
         np.multiply.at(self.clear.reshape(-1), where, 1 - amount)
 
-    def fold(
-        self, number: int, fold: Fold, pull: float, band: Band, part: slice, tilt: Field, shade: Field
-    ) -> None:
-        """Draw picture and masks into a fold by at most ``pull`` pixels, and shade them."""
-        if self.waiting and self.waiting[-1][0] != number:
-            self.settle()
-        where, x, y = band.where[part], band.column[part], band.row[part]
-        if pull:
-            x = x - tilt * np.float32(pull * math.sin(fold.angle))
-            y = y + tilt * np.float32(pull * math.cos(fold.angle))
-            planes = [sampled(plane, x, y) for plane in (self.image, *self.masks.values())]
-        else:
-            planes = [picked(self.image, where)]
-        planes[0] *= spread(shade + 1).reshape(-1, 3)
-        self.waiting.append((number, where, [np.minimum(plane, 1, out=plane) for plane in planes]))
+    def fold(self, band: Band, pull: Field, shade: Field) -> None:
+        """Draw picture and masks into folds by so many square pixels per mm, and shade them."""
+        x, y = band.aside(pull)
+        light = spread(shade[None] + 1)[0]
+        for number, part in band.parts:
+            if self.waiting and self.waiting[-1][0] != number:
+                self.settle()
+            planes = [sampled(plane, x[part], y[part]) for plane in (self.image, *self.masks.values())]
+            planes[0] *= light[part]
+            pixels = [np.minimum(plane, 1, out=plane) for plane in planes]
+            self.waiting.append((number, band.where[part], pixels))
 
     def settle(self) -> None:
         """Change what a fold changes: only when it is done, as its pixels come from each other's places."""
@@ -279,13 +279,13 @@ def _course(
     beyond = [FADE_MM if fold.stops else AROUND_MM for fold in folds]
     each = np.array([np.cumsum(counts) - counts, lengths, beyond, sides, widths])
     first, length, past, side, width = np.repeat(each, counts, axis=1)
-    noise = partial(waves, first.size)
-    bend = np.float32(0.22) * noise(9.0, rng)
-    bend += np.float32(0.10) * noise(1.4, rng, octaves=5, persistence=0.6)
-    swell = fields.exp(np.float32(0.42) * noise(5.0, rng, octaves=4) - np.float32(0.1))
+    bend, turns, swell, bare, hairline = waves(first.size, COURSE, rng)
+    bend *= np.float32(0.22)
+    bend += np.float32(0.10) * turns
+    swell = fields.exp(np.float32(0.42) * swell - np.float32(0.1))
     threshold = NormalDist().inv_cdf(1 - min(max(loss, 1e-3), 1 - 1e-3))
-    bare = fields.smoothstep(noise(7.0, rng), threshold - 0.35, threshold + 0.35)
-    hairline = (np.float32(0.55) + np.float32(0.5) * noise(3.0, rng)).clip(0, 1)
+    bare = fields.smoothstep(bare, threshold - 0.35, threshold + 0.35)
+    hairline = (np.float32(0.55) + np.float32(0.5) * hairline).clip(0, 1)
     behind = ((np.arange(first.size) - first) * KNOT_MM).astype(np.float32)
     left = (length + AROUND_MM).astype(np.float32) - behind
     # Folds that stop within the sheet run out thinly.
@@ -374,13 +374,12 @@ def _branches(
     needed = np.ceil(lengths / KNOT_MM).astype(np.intp) + 2
     knot, part = knots(along.astype(np.float32))
     knot += (np.cumsum(needed) - needed)[owner]
-    noise = partial(waves, int(needed.sum()))
+    aside, swell, pressed = waves(int(needed.sum()), CRACK, rng)
     across = (lengths * leaving)[owner] * (t - 0.55 * t**2) * 0.6
-    aside = between(noise(1.5, rng, octaves=5, persistence=0.6), knot, part)
-    across += 0.16 * aside * np.minimum(6 * t, 1)
+    across += 0.16 * between(aside, knot, part) * np.minimum(6 * t, 1)
     taper = np.minimum(1, 2.2 * (1 - t)) ** 0.7
     radius = (0.5 * widths[fold] * (0.2 + 0.4 * breadth))[owner] * taper
-    radius *= np.exp(np.float32(0.5) * noise(1.5, rng).take(knot))
-    pressure = np.clip(0.8 + 0.6 * noise(2.0, rng).take(knot), 0, 1) * taper
+    radius *= np.exp(np.float32(0.5) * swell.take(knot))
+    pressure = (0.8 + 0.6 * pressed.take(knot)).clip(0, 1) * taper
     along = start[owner] + np.where(back < 0.5, -1, 1)[owner] * along
     return Cracks(fold[owner], owner + len(folds), along, across, radius, pressure)
