@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import accumulate
 
 import cv2
 import numpy as np
@@ -108,20 +108,15 @@ def _noise(shape: tuple[int, int], left: float, top: float, radius: float, keys:
     # None finer than a pixel.
     octaves = min(OCTAVES, 1 + max(0, math.floor(math.log2(CELL * radius))))
     sides = [CELLS << octave for octave in range(octaves)]
-    ends = np.cumsum([side * side for side in sides]).tolist()
+    ends = list(accumulate(side * side for side in sides))
     numbers = hashed(1, ends[-1], keys)[0]
     grids = (
         numbers[end - side * side : end].reshape(side, side) for side, end in zip(sides, ends, strict=True)
     )
-    total = pyramids.stacked(grids, _gains(octaves))
+    total = pyramids.stacked(grids, pyramids.gains(octaves, PERSISTENCE))
     step = sides[-1] / (CELLS * CELL * radius)
     across, down = (at * step + sides[-1] / 2 - 0.5 for at in (left, top))
     matrix = np.array([[step, 0, across], [0, step, down]], dtype=np.float32)
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     shown = cv2.warpAffine(total, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
     return np.asarray(shown, np.float32)
-
-
-@lru_cache(maxsize=OCTAVES)
-def _gains(octaves: int) -> Field:
-    return pyramids.gains(octaves, PERSISTENCE)

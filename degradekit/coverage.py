@@ -85,7 +85,7 @@ class _Amounts(NamedTuple):
     def of(part: Part, layer: Indices | None) -> _Amounts:
         """Those of a part that are not 0; ``layer`` is its owners'."""
         amount = part.amount.reshape(-1)
-        some = np.flatnonzero(amount)
+        some = np.flatnonzero(amount != 0)
         place = part.place.reshape(-1).take(some)
         if layer is None:
             return _Amounts(place, amount.take(some), np.zeros(some.size, np.intp))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from degradekit import pyramids
 from degradekit.curves import Dots, draw
 from degradekit.fields import Field
-from degradekit.noisegrids import hashed
+from degradekit.noisegrids import CUBIC_GAIN, hashed
 from degradekit.photo import Image
 
 #: Reflectance (sRGB) of white paper, and how far full yellowing moves it.
@@ -65,16 +65,19 @@ def texture(
 def _noise(
     shape: tuple[int, int], cell_px: float, rng: Generator, *, octaves: int, persistence: float
 ) -> Field:
-    """``fields.fractal_noise``, each octave with exactly half the cells of the one before: twice as fast."""
+    """``fields.fractal_noise`` with one phase for all octaves, which is several times as fast."""
     keys = rng.integers(2**32, size=(octaves, 2)).tolist()
     cell = max(cell_px, 1.0)
+    top, left = (int(part * cell) for part in rng.random(2))
     seen = min(octaves, 1 + math.floor(math.log2(cell)))
-    rows, columns = (math.ceil(side / cell) + 1 for side in shape)
+    rows, columns = (math.ceil(side / cell) + 2 for side in shape)
     grids = (hashed(rows << octave, columns << octave, keys[octave]) for octave in range(seen))
     total = pyramids.stacked(grids, pyramids.gains(octaves, persistence))
     finest = cell / 2 ** (seen - 1)
+    if finest == 1:  # Nothing lies between the points.
+        total *= np.float32(CUBIC_GAIN)
     large = cv2.resize(total, None, fx=finest, fy=finest, interpolation=cv2.INTER_CUBIC)
-    return np.ascontiguousarray(large[: shape[0], : shape[1]], np.float32)
+    return np.ascontiguousarray(large[top : top + shape[0], left : left + shape[1]], np.float32)
 
 
 def _there_and_back(count: int, side: int) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from degradekit.fields import Field
 from degradekit.noisegrids import CUBIC_GAIN
 
 
+@lru_cache(maxsize=64)
 def gains(octaves: int, persistence: float) -> Field:
     """Factors for so many grids of unit variance, so that their sum, interpolated, has unit variance."""
     factors = persistence ** np.arange(octaves)

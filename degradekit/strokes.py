@@ -76,7 +76,7 @@ class Strokes:
         along *= length
         x = (x + along * cosine - across * sine) * px_per_mm - 0.5
         y = (y + along * sine + across * cosine) * px_per_mm - 0.5
-        return Dots(x, y, radius, pressure * line_weight(step, radius)).only(np.flatnonzero(pressure))
+        return Dots(x, y, radius, pressure * line_weight(step, radius)).only(np.flatnonzero(pressure != 0))
 
 
 def _noise(knots: Field, first: NDArray[np.intp], at: Field) -> Field:
