@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +17,8 @@ Values = NDArray[np.float32]
 
 #: Pixels that are drawn at a time: few enough for the processor's cache.
 BATCH = 50_000
-#: Amounts that are held before those on one pixel are summed.
-HELD = 1 << 20
+#: Amounts are summed without planes if there are at most one for so many pixels of the picture.
+FEW = 16
 
 
 class Part(NamedTuple):
@@ -56,16 +57,19 @@ class Coverage:
     ) -> Coverage:
         """The sum of ``parts``, up to ``most``; ``layer`` (owners,) tells what belongs to the second of two
         layers (1) and what to the first (0)."""
-        layers = 1 if layer is None else 2
-        # Not filled: few of a large picture's pixels are ever looked at.
-        slots = np.empty(shape[0] * shape[1], np.int32)
+        layers, pixels = 1 if layer is None else 2, shape[0] * shape[1]
+        amounts = (_Amounts.of(part, layer) for part in parts)
         held = [_Amounts(np.zeros(0, np.intp), np.zeros(0, np.float32), np.zeros(0, np.intp))]
-        for part in parts:
-            held.append(_Amounts.of(part, layer))
-            if sum(some.place.size for some in held[1:]) > HELD + held[0].place.size:
-                held = [_Amounts.again(*_summed(held, layers, slots))]
-        touched, amounts = _summed(held, layers, slots)
-        return Coverage(shape, touched, np.minimum(amounts, np.float32(most)))
+        left = pixels // FEW
+        for some in amounts:
+            held.append(some)
+            left -= some.place.size
+            if left < 0:
+                touched, sums = _summed_in_planes(chain(held, amounts), layers, pixels)
+                break
+        else:
+            touched, sums = _summed(held, layers, pixels)
+        return Coverage(shape, touched, np.minimum(sums, np.float32(most)))
 
     def plane(self, values: Values) -> Mask:
         """``values`` (N,) of the pixels that are touched as a plane (H, W), 0 elsewhere."""
@@ -92,27 +96,28 @@ class _Amounts(NamedTuple):
         which = np.broadcast_to(layer.take(part.owner), part.place.shape)
         return _Amounts(place, amount.take(some), which.reshape(-1).take(some))
 
-    @staticmethod
-    def again(touched: Indices, sums: Values) -> _Amounts:
-        """Those of pixels and their sums (layers, N)."""
-        layer = np.repeat(np.arange(len(sums)), touched.size)
-        return _Amounts(np.tile(touched, len(sums)), sums.reshape(-1), layer)
 
-
-def _summed(held: list[_Amounts], layers: int, slots: NDArray[np.int32]) -> tuple[Indices, Values]:
-    """The pixels with any amount (N,), each once, and their sums (layers, N).
-
-    ``slots`` has a place for each pixel of the picture; what it holds does not matter.
-    """
+def _summed(held: list[_Amounts], layers: int, pixels: int) -> tuple[Indices, Values]:
+    """The pixels with any amount (N,), each once, and their sums (layers, N)."""
     place, amount, layer = (np.concatenate(values) for values in zip(*held, strict=True))
     number = np.arange(place.size, dtype=np.int32)
-    # The last amount on a pixel stands for it.
+    # The last amount on a pixel stands for it. What is not written is not read, so that nothing is filled.
+    slots = np.empty(pixels, np.int32)
     slots[place] = number
     last = slots.take(place)
     chosen = np.flatnonzero(last == number)
     at = last if layers == 1 else last + layer * place.size
     sums = np.bincount(at, amount, layers * place.size).reshape(layers, -1)
     return place.take(chosen), sums.take(chosen, axis=1).astype(np.float32)
+
+
+def _summed_in_planes(parts: Iterable[_Amounts], layers: int, pixels: int) -> tuple[Indices, Values]:
+    """``_summed`` for any number of amounts, in memory that does not depend on it."""
+    planes = np.zeros((layers, pixels), np.float32)
+    for place, amount, layer in parts:
+        np.add.at(planes.reshape(-1), place if layers == 1 else place + layer * pixels, amount)
+    chosen = touched(list(planes))
+    return chosen, planes.take(chosen, axis=1)
 
 
 def touched(planes: Sequence[Mask]) -> Indices:

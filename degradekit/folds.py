@@ -67,8 +67,9 @@ class Band:
     across: Field
     parts: list[tuple[int, slice]]
 
-    def aside(self, shift: Field) -> tuple[Field, Field]:
-        """Columns and rows of the places that lie so many square pixels per mm further across the folds."""
+    def aside(self, shift: Field, px_per_mm: float) -> tuple[Field, Field]:
+        """Columns and rows of the places that lie ``shift`` mm further across the folds."""
+        shift = shift * np.float32(px_per_mm**2)
         column, row = shift * self.across, shift * self.along
         column += self.column
         row += self.row

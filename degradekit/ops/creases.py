@@ -116,7 +116,7 @@ def creases(
     for band in bands(folds, course.starts, shape, scale, BAND_MM, AROUND_MM):
         tilt, shade = sheet.bare(band, course, flakes, scale, shading)
         sheet.hide(band.where, np.abs(shade))
-        sheet.fold(band, np.float32(warp_mm * scale**2) * tilt, shade)
+        sheet.fold(band, np.float32(warp_mm) * tilt, shade, scale)
     sheet.settle()
     bared = Coverage.of(sheet.alpha)
     image = coated(sheet.image, bared, WHITE + np.float32(yellowing) * YELLOWING)
@@ -246,9 +246,9 @@ class _Sheet:
         """Hide so much of these pixels, on top of what is hidden."""
         np.multiply.at(self.clear.reshape(-1), where, 1 - amount)
 
-    def fold(self, band: Band, pull: Field, shade: Field) -> None:
-        """Draw picture and masks into folds by so many square pixels per mm, and shade them."""
-        x, y = band.aside(pull)
+    def fold(self, band: Band, pull: Field, shade: Field, px_per_mm: float) -> None:
+        """Draw picture and masks into folds by so many mm, and shade them."""
+        x, y = band.aside(pull, px_per_mm)
         light = spread(shade[None] + 1)[0]
         for number, part in band.parts:
             if self.waiting and self.waiting[-1][0] != number:
