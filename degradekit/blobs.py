@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 
-from degradekit import fields
+from degradekit import fields, pyramids
 from degradekit.fields import Field
-from degradekit.noisegrids import CUBIC_GAIN, hashed
+from degradekit.noisegrids import hashed
 
 #: Standard deviation of ln(radius), and of ln(stretch).
 SIZE_SPREAD = 0.7
@@ -55,10 +56,10 @@ def depth(
     radius = radius_px * np.exp(SIZE_SPREAD * rng.standard_normal(count))
     x, y = rng.random((2, count)) * np.array(shape[::-1])[:, None]
     side = np.where(rng.random(count) < at_border, rng.integers(4, size=count), -1)
-    x = np.select([side == 2, side == 3], [0.0, float(shape[1])], x)
-    y = np.select([side == 0, side == 1], [0.0, float(shape[0])], y)
+    y[side == 0], y[side == 1] = 0, shape[0]
+    x[side == 2], x[side == 3] = 0, shape[1]
     angle = rng.uniform(0, math.pi, count)
-    stretch = np.clip(np.exp(STRETCH_SPREAD * rng.standard_normal(count)), 0.5, 2.0)
+    stretch = np.exp(STRETCH_SPREAD * rng.standard_normal(count)).clip(0.5, 2.0)
     keys = rng.integers(2**32, size=(count, 2))
     for number in np.flatnonzero(radius >= 0.5):  # Under a pixel there is no shape to draw.
         key = int(keys[number, 0]), int(keys[number, 1])
@@ -107,16 +108,15 @@ def _noise(shape: tuple[int, int], left: float, top: float, radius: float, keys:
     # None finer than a pixel.
     octaves = min(OCTAVES, 1 + max(0, math.floor(math.log2(CELL * radius))))
     sides = [CELLS << octave for octave in range(octaves)]
-    numbers = hashed(1, sum(side * side for side in sides), keys)[0]
-    total = np.zeros((1, 1), np.float32)
-    for octave, side in enumerate(sides):
-        grid, numbers = numbers[: side * side].reshape(side, side), numbers[side * side :]
-        coarser = cv2.resize(total, (side, side), interpolation=cv2.INTER_CUBIC)
-        total = np.asarray(coarser, np.float32) + np.float32(PERSISTENCE**octave) * grid
+    ends = list(accumulate(side * side for side in sides))
+    numbers = hashed(1, ends[-1], keys)[0]
+    grids = (
+        numbers[end - side * side : end].reshape(side, side) for side, end in zip(sides, ends, strict=True)
+    )
+    total = pyramids.stacked(grids, pyramids.gains(octaves, PERSISTENCE))
     step = sides[-1] / (CELLS * CELL * radius)
     across, down = (at * step + sides[-1] / 2 - 0.5 for at in (left, top))
     matrix = np.array([[step, 0, across], [0, step, down]], dtype=np.float32)
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     shown = cv2.warpAffine(total, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
-    power = sum(PERSISTENCE ** (2 * octave) for octave in range(octaves))
-    return np.asarray(shown, np.float32) / np.float32(CUBIC_GAIN * math.sqrt(power))
+    return np.asarray(shown, np.float32)

@@ -82,8 +82,9 @@ def _discs(shape: tuple[int, int], dots: Dots) -> Iterator[Part]:
     # A radius under half a pixel is drawn as half a pixel with less weight: the same covered width.
     rim = np.maximum(dots.radius, np.float32(0.5)) + np.float32(0.5)
     weight = dots.weight * np.minimum(dots.radius * np.float32(2), np.float32(1))
-    values = np.stack([dots.y, dots.x, rim, weight])
-    far_y, far_x = (values[:2] <= -rim) | (values[:2] - rim >= np.array(shape, np.float32)[:, None] - 1)
+    values = np.array([dots.y, dots.x, rim, weight])
+    last = np.array(shape, np.float32)[:, None] - 1
+    far_y, far_x = (values[:2] <= -rim) | (values[:2] - rim >= last)
     # The most pixels in a row whose centres a rim encloses; none where the disc lies outside.
     sides = np.ceil(2 * rim).astype(np.intp)
     sides[far_y | far_x] = 0
@@ -92,7 +93,7 @@ def _discs(shape: tuple[int, int], dots: Dots) -> Iterator[Part]:
         batch = max(1, BATCH // side**2)
         for start in range(0, owner.size, batch):
             chosen = owner[start : start + batch]
-            yield Part(chosen, *_squares(shape, values.take(chosen, axis=1), side))
+            yield Part(chosen, *_squares(last, values.take(chosen, axis=1), side))
 
 
 def _groups(counts: Indices) -> Iterator[tuple[int, int]]:
@@ -109,22 +110,22 @@ def _groups(counts: Indices) -> Iterator[tuple[int, int]]:
             below, held = side, 0
 
 
-def _squares(shape: tuple[int, int], values: Values, side: int) -> tuple[Indices, Values]:
+def _squares(last: Values, values: Values, side: int) -> tuple[Indices, Values]:
     """Pixels and what discs cover of them, (side, side, N); the last axis is the discs', which numpy is fast
-    along. ``values`` (4, N): y, x, rim and weight."""
+    along. ``last`` (2, 1): the last row and column; ``values`` (4, N): y, x, rim and weight."""
     centre, rim, weight = values[:2, None], values[2], values[3]
     at = np.floor(centre - rim) + np.arange(1, side + 1, dtype=np.float32)[:, None]
     away = at - centre
     away *= away
     # A pixel outside of the picture is replaced by one inside, which is not covered.
-    inside = np.clip(at, 0, np.array(shape, np.float32)[:, None, None] - 1)
+    inside = at.clip(0, last[:, None])
     away[at != inside] = np.inf
     row, column = inside.astype(np.intp)
-    row *= shape[1]
+    row *= int(last[1, 0]) + 1
     amount = away[0][:, None] + away[1]
     np.sqrt(amount, out=amount)
     np.subtract(rim, amount, out=amount)
-    np.clip(amount, 0, 1, out=amount)
+    amount.clip(0, 1, out=amount)
     amount *= weight
     return row[:, None] + column, amount
 
@@ -187,5 +188,5 @@ def line_weight(step: NDArray[np.float64] | float, radius: NDArray[np.float64]) 
     2 x 0.5 x step is wanted. Wider lines get a little more, so that their middle saturates.
     """
     drawn = np.maximum(radius, 0.5)
-    fill = np.clip(0.65 + 0.6 * drawn, 3 / math.pi, 1.3)
+    fill = (0.65 + 0.6 * drawn).clip(3 / math.pi, 1.3)
     return np.asarray(fill * np.minimum(step / (2 * drawn), 1))

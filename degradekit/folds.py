@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from degradekit.curves import Dots, line_weight
-from degradekit.fields import Field
+from degradekit.fields import Field, white_noise
 
 #: Part of the folds that stop at another fold or within the sheet instead of crossing all of it.
 STOPPING = 0.4
@@ -54,14 +55,25 @@ class Fold:
 @dataclass(frozen=True, slots=True)
 class Band:
     """Pixels near folds, each array (N,): their number along the picture's rows, their column and row, and
-    how far they lie along their fold and across it, in mm; ``parts`` says which are near which fold."""
+    how far they lie along their fold and across it, in mm, and how both change along a row, per pixel;
+    ``parts`` says which are near which fold."""
 
     where: Numbers
     column: Field
     row: Field
     s: Field
     d: Field
+    along: Field
+    across: Field
     parts: list[tuple[int, slice]]
+
+    def aside(self, shift: Field, px_per_mm: float) -> tuple[Field, Field]:
+        """Columns and rows of the places that lie ``shift`` mm further across the folds."""
+        shift = shift * np.float32(px_per_mm**2)
+        column, row = shift * self.across, shift * self.along
+        column += self.column
+        row += self.row
+        return column, row
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,14 @@ class Cracks:
     across: Values
     radius: Values
     opacity: Values
+
+
+class Wave(NamedTuple):
+    """Fractal noise along a line: longest period, octaves, and the strength of each over the one before."""
+
+    period_mm: float
+    octaves: int = 3
+    persistence: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +121,16 @@ class _Runs:
         places[2:4] -= steps * begins
         column, row, s, d, right, down = np.repeat(places.astype(np.float32), lengths, axis=1)
         number = np.arange(ends[-1])
-        along = number.astype(np.float32)
-        column += along
-        right *= along
-        s += right
-        down *= along
-        d += down
+        behind = number.astype(np.float32)
+        column += behind
+        s += right * behind
+        d += down * behind
         number += np.repeat(self.where[chosen] - begins, lengths)
         last = np.append(np.flatnonzero(fold[1:] != fold[:-1]), len(fold) - 1)
         parts = [slice(*pair) for pair in pairwise([0, *ends[last].tolist()])]
-        return Band(number, column, row, s, d, list(zip(fold[last].tolist(), parts, strict=True)))
+        return Band(
+            number, column, row, s, d, right, down, list(zip(fold[last].tolist(), parts, strict=True))
+        )
 
 
 def lines(size: tuple[float, float], per_mm: float, rng: Generator) -> list[Fold]:
@@ -202,11 +222,11 @@ def _runs(
 
 
 def spaced(lengths: Values, px_per_mm: float) -> tuple[Numbers, Values]:
-    """Points along lines of these ``lengths`` in mm, half a pixel apart: on which line, and at which part."""
-    counts = np.maximum(3, np.ceil(lengths * px_per_mm / 0.5)).astype(np.intp)
+    """Points along lines of these ``lengths`` in mm, a pixel apart: on which line, and at which part."""
+    counts = np.maximum(3, np.ceil(lengths * px_per_mm)).astype(np.intp)
     owner = np.repeat(np.arange(counts.size), counts)
-    number = np.arange(owner.size) - np.repeat(np.cumsum(counts) - counts, counts)
-    return owner, number / (counts - 1)[owner]
+    number = np.arange(owner.size) - (np.cumsum(counts) - counts).take(owner)
+    return owner, number / (counts - 1).take(owner)
 
 
 def dots(folds: list[Fold], cracks: list[Cracks], px_per_mm: float) -> Dots:
@@ -237,27 +257,24 @@ def knots(s: Field) -> tuple[Numbers, Field]:
     return whole.astype(np.intp), part
 
 
-def waves(
-    count: int, period_mm: float, rng: Generator, *, octaves: int = 3, persistence: float = 0.5
-) -> Field:
-    """What ``curves.wander`` gives, at ``count`` knots in a row, where it is several times as fast.
+def waves(count: int, kinds: Sequence[Wave], rng: Generator) -> list[Field]:
+    """What ``curves.wander`` gives, of each kind at ``count`` knots in a row, where it is many times as fast.
 
-    Counts that differ a little, as by rounding at another resolution, take as many numbers from ``rng``.
+    Counts that differ a little, as by rounding at another resolution, take as many numbers from ``rng``. The
+    shortest wave is a whole number of knots, so that periods may be a little longer or shorter.
     """
-    total = np.zeros(count, np.float32)
-    power = 0.0
-    for octave in range(octaves):
-        cell = max(1, round(period_mm / KNOT_MM / 2**octave))
-        levels = rng.standard_normal(KNOTS * -(-count // KNOTS) // cell + 2, np.float32)[: count // cell + 2]
-        gain = persistence**octave
-        levels *= np.float32(gain)
-        smooth = np.multiply.outer(levels[1:] - levels[:-1], _blend(cell))
-        smooth += levels[:-1, None]
-        total += smooth.reshape(-1)[:count]
-        power += gain * gain
-    # The blend of two levels has 0.74 of their variance on average.
-    total /= np.float32(math.sqrt(0.74 * power))
-    return total
+    most = KNOTS * -(-count // KNOTS)
+    blends = [_blends(kind) for kind in kinds]
+    ends = np.cumsum([len(here) * (most // here.shape[1] + 2) for here, _ in blends]).tolist()
+    drawn = white_noise((1, ends[-1]), rng)[0]
+    found = []
+    for (here, behind), begin, end in zip(blends, [0, *ends], ends, strict=False):
+        # Together what all octaves need from one level of the longest to the next.
+        levels = drawn[begin:end].reshape(-1, len(here))[: count // here.shape[1] + 2]
+        total: Field = levels[:-1] @ here
+        total += levels[1:] @ behind
+        found.append(total.reshape(-1)[:count])
+    return found
 
 
 def between(values: Field, left: Numbers, part: Field) -> Field:
@@ -271,10 +288,28 @@ def between(values: Field, left: Numbers, part: Field) -> Field:
 
 
 @lru_cache(maxsize=64)
-def _blend(cell: int) -> Field:
-    """Share of the next of two levels at every knot from one to the other."""
-    part = np.arange(cell, dtype=np.float32) / np.float32(cell)
-    return np.asarray(part * part * (3 - 2 * part), np.float32)
+def _blends(kind: Wave) -> tuple[Field, Field]:
+    """Shares (levels, knots) of levels in the sum of all octaves, at the knots of a cell of the longest.
+
+    Those of this cell, 1 of the first octave, 2 of the next, 4, ..., and those of the cell behind it.
+    """
+    finest = 2 ** (kind.octaves - 1)
+    cell = finest * max(1, round(kind.period_mm / KNOT_MM / finest))
+    shares = np.zeros((2, 2 * finest - 1, cell))
+    gains = kind.persistence ** np.arange(kind.octaves)
+    # The blend of two levels has 0.74 of their variance on average.
+    gains /= math.sqrt(0.74 * float((gains**2).sum()))
+    for octave, gain in enumerate(gains):
+        count = 2**octave
+        part = np.arange(cell // count) * (count / cell)
+        rise = gain * part * part * (3 - 2 * part)
+        for number in range(count):
+            at = slice(number * part.size, (number + 1) * part.size)
+            shares[0, count - 1 + number, at] = gain - rise
+            last = number + 1 == count
+            shares[int(last), count - 1 if last else count + number, at] = rise
+    here, behind = shares.astype(np.float32)
+    return here, behind
 
 
 def _solved(factor: Values, low: Values, high: Values) -> tuple[Values, Values]:

@@ -21,8 +21,9 @@ Plain = NDArray[np.float32]
 
 #: Less clustering than this is an even scatter.
 EVEN = 1e-3
-#: Points leave the patch they were counted in by this part of its side, so that no patch shows its border.
-JITTER = 0.4
+#: Points leave the patch they were counted in by up to this part of its side either way, so that no patch
+#: shows its border.
+JITTER = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def scatter(
     )
     # Numbered along the long side first: where rounding the short side to pixels adds a row of patches, it is
     # the last, and with a generator for each array nothing else changes.
-    numbers, places, moves = (child(rng) for _ in range(3))
+    numbers, places = child(rng), child(rng)
     wide = size_mm[0] >= size_mm[1]
     inner = columns if wide else rows
     mean = per_mm2 * patch_mm**2
@@ -75,11 +76,13 @@ def scatter(
         counts = numbers.negative_binomial(1 / clustering, 1 / (1 + clustering * mean), rows * columns)
     else:
         counts = numbers.poisson(mean, rows * columns)
-    patch = np.repeat(np.arange(rows * columns), counts)
-    corner = np.stack([patch % inner, patch // inner][:: 1 if wide else -1], axis=1)
-    inside = places.random((len(patch), 2)) + JITTER * moves.standard_normal((len(patch), 2))
-    points = low + patch_mm * (corner + inside)
-    near = ((points > -margin_mm) & (points < np.array(size_mm) + margin_mm)).all(axis=1)
+    corner = np.divmod(np.repeat(np.arange(rows * columns), counts), inner)[:: -1 if wide else 1]
+    x, y, right, down = places.random((corner[0].size, 4)).T
+    x += corner[0] + JITTER * (2 * right - 1)
+    y += corner[1] + JITTER * (2 * down - 1)
+    points = low + patch_mm * np.array([x, y]).T
+    middle = np.array(size_mm) / 2
+    near = (np.abs(points - middle) < middle + margin_mm).all(axis=1)
     return np.asarray(points[near])
 
 
@@ -87,9 +90,11 @@ def outlines(count: int, vertices: int, roughness: float, rng: Generator) -> Val
     """Closed outlines (count, vertices) around 1 whose mean square is 1, so that areas come out as asked."""
     # Half of the roughness is shared with the neighbour: lobes and dents rather than a star.
     noise = rng.standard_normal((count, vertices))
-    noise = (noise + 0.6 * np.roll(noise, 1, axis=1)) / math.sqrt(1.36)
-    radius = np.exp(np.clip(roughness * noise, -1.2, 0.9))
-    return np.asarray(radius / np.sqrt((radius**2).mean(axis=1, keepdims=True)))
+    noise += 0.6 * noise.take(range(-1, vertices - 1), axis=1)
+    noise *= roughness / math.sqrt(1.36)
+    radius = np.exp(noise.clip(-1.2, 0.9, out=noise), out=noise)
+    radius *= np.sqrt(vertices / np.einsum("ij,ij->i", radius, radius))[:, None]
+    return radius
 
 
 def cover(shape: tuple[int, int], spots: Spots, most: float = 1.0, layer: Indices | None = None) -> Coverage:
@@ -134,9 +139,9 @@ def _blots(shape: tuple[int, int], spots: Spots) -> Iterator[Part]:
     reach = edges.max(axis=1, initial=0) * length + 0.5
     # The first vertex follows the last; twice, as rounding may turn to the one after that.
     edges = np.concatenate([edges, edges[:, :2]], axis=1)
-    rises = np.diff(edges, axis=1)
-    vertices, per_radian = rises.shape[1], np.float32(spots.outline.shape[1] / (2 * math.pi))
-    edges, rises = (edges[:, :-1] + np.float32(0.5)).reshape(-1), rises.reshape(-1)
+    rises = (edges[:, 1:] - edges[:, :-1]).reshape(-1)
+    vertices, per_radian = edges.shape[1] - 1, np.float32(spots.outline.shape[1] / (2 * math.pi))
+    edges = (edges[:, :-1] + np.float32(0.5)).reshape(-1)
     cosine, sine = np.cos(spots.angle), np.sin(spots.angle)
     axes = [cosine / length, sine / length, cosine * length, sine * length]
     for owner, place, values in _boxes(shape, spots, reach * (weight > 0), [weight, *axes]):
@@ -146,10 +151,11 @@ def _blots(shape: tuple[int, int], spots: Spots) -> Iterator[Part]:
         before = turn.astype(np.intp)
         turn -= before
         before += owner * vertices
-        amount = rises[before] * turn
-        amount += edges[before]
+        amount = rises.take(before)
+        amount *= turn
+        amount += edges.take(before)
         amount -= away.reshape(-1)
-        np.clip(amount, 0, 1, out=amount)
+        amount.clip(0, 1, out=amount)
         amount *= most
         yield Part(owner, place, amount)
 

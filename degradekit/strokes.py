@@ -47,36 +47,36 @@ class Strokes:
         periods = np.maximum(PERIODS[:, 0] * self.width[:, None], PERIODS[:, 1]) * PERIODS[:, 2]
         # A stroke takes one number for its bow, then those of its noises.
         spans = self.length[:, None] / periods
-        sizes = spans.astype(np.int64) + 2
-        ends = np.cumsum(np.insert(sizes, 0, 1, axis=1)).reshape(-1, 1 + len(PERIODS))
+        sizes = np.ones((self.x.size, 1 + len(PERIODS)), np.intp)
+        sizes[:, 1:] += 1 + spans.astype(np.intp)
+        ends = np.cumsum(sizes).reshape(sizes.shape)
         drawn = white_noise((1, int(ends[-1, -1])), rng)[0]
         count = np.maximum(3, self.length / np.maximum(APART_PX / px_per_mm, 0.22 * self.width) + 1).astype(
             int
         )
         # Each stroke's values for every one of its dots.
-        first, *knots = np.repeat([np.cumsum(count) - count, *ends[:, :-1].T], count, axis=1)
+        first, knots = np.repeat(np.cumsum(count) - count, count), np.repeat(ends[:, :-1].T, count, axis=1)
         bow = BOW * drawn[ends[:, 0] - 1]
         cosine, sine = np.cos(self.heading), np.sin(self.heading)
         # Half an interval for both tapering ends together: so much is covered at any resolution.
         step, last = self.length / (count - 0.5) * px_per_mm, count - 1
         values = [self.x, self.y, self.length, self.width, cosine, sine, bow, step, last, *spans.T]
-        x, y, length, width, cosine, sine, bow, step, last, *spans = np.repeat(
-            np.array(values, np.float32), count, axis=1
-        )
+        each = np.repeat(np.array(values, np.float32), count, axis=1)
+        x, y, length, width, cosine, sine, bow, step, last = each[: -len(PERIODS)]
         part = (np.arange(first.size) - first).astype(np.float32) / last
-        breaks, grit, fine_grit, sway = _noise(drawn, np.array(knots), part * np.array(spans))
+        breaks, grit, fine_grit, sway = _noise(drawn, knots, part * each[-len(PERIODS) :])
         grit = (grit + np.float32(0.5) * fine_grit) * np.float32(1 / math.sqrt(1.25))
         along = part - np.float32(0.5)
         taper = np.minimum((0.5 - np.abs(along)) * 6, 1)
         # Pressure fades towards the ends and breaks where it falls under a threshold.
-        pressure = np.clip(1 + raggedness * (0.7 * breaks + 0.5 * grit - 0.2), 0, 1) * taper
+        pressure = (1 + raggedness * (0.7 * breaks + 0.5 * grit - 0.2)).clip(0, 1) * taper
         swell = np.exp(raggedness * (0.45 * grit + 0.35 * breaks))
         radius = np.maximum(width / 2 * swell * (0.35 + 0.65 * taper), 1e-5) * px_per_mm
         across = bow * along * along * length + raggedness * 0.3 * width * sway
         along *= length
         x = (x + along * cosine - across * sine) * px_per_mm - 0.5
         y = (y + along * sine + across * cosine) * px_per_mm - 0.5
-        return Dots(x, y, radius, pressure * line_weight(step, radius)).only(np.flatnonzero(pressure))
+        return Dots(x, y, radius, pressure * line_weight(step, radius)).only(np.flatnonzero(pressure != 0))
 
 
 def _noise(knots: Field, first: NDArray[np.intp], at: Field) -> Field:
@@ -85,7 +85,8 @@ def _noise(knots: Field, first: NDArray[np.intp], at: Field) -> Field:
     part = at - left.astype(np.float32)
     part *= part * (3 - 2 * part)
     left += first
-    low = knots[left]
-    low += part * (knots[left + 1] - low)
+    low: Field = knots.take(left)
+    part *= knots[1:].take(left) - low
+    low += part
     low *= np.float32(1 / math.sqrt(BLENDED))
     return low

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import pairwise
 from statistics import NormalDist
 from typing import Annotated
 
@@ -15,6 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from degradekit import fields
+from degradekit.coverage import Coverage
 from degradekit.curves import draw
 from degradekit.density import spread
 from degradekit.fields import Field
@@ -25,6 +24,7 @@ from degradekit.folds import (
     Fold,
     Numbers,
     Values,
+    Wave,
     bands,
     between,
     corners,
@@ -34,12 +34,12 @@ from degradekit.folds import (
     spaced,
     waves,
 )
-from degradekit.layers import covered
+from degradekit.layers import coated
 from degradekit.levels import Image, Mask, Plane
 from degradekit.noisegrids import CUBIC_GAIN
 from degradekit.ops import Bounds, op
 from degradekit.papersheet import WHITE, YELLOWING
-from degradekit.photo import Photo, picked, put, taken
+from degradekit.photo import Photo, put, taken
 from degradekit.randomness import child
 from degradekit.remapping import sampled
 
@@ -62,11 +62,15 @@ FINE_PX_PER_MM = 10.0
 LOST_MM = 2.2
 #: Random numbers are drawn for a multiple of so many columns of flakes.
 COLUMNS = 16
+#: The noises along a fold: its bends, its turns, its width, where it is bared, and its hairline; and along a
+#: side crack: how it runs, its width, and where it is open.
+COURSE = (Wave(9.0), Wave(1.4, 5, 0.6), Wave(5.0, 4), Wave(7.0), Wave(3.0))
+CRACK = (Wave(1.5, 5, 0.6), Wave(1.5), Wave(2.0))
 #: Flakes reach at most so many widths of the bared paper, and grime is so wide (standard deviation).
 FARTHEST = 5.0
 GRIME_MM = 0.156
 #: The noise of flakes repeats after so many knots; one fold after the other lies along it.
-FLAKED_KNOTS = 1709
+FLAKED_KNOTS = 1151
 #: A fold's shading, its grime and its pull on the picture fade over this much beyond its ends.
 FADE_MM = 3.0
 
@@ -110,17 +114,15 @@ def creases(
     shape = (photo.height, photo.width)
     sheet = _Sheet.of(photo, np.ascontiguousarray(draw(shape, dots(folds, cracks, scale))))
     flakes = _Flakes.drawn(course.bend.size, scale, noises)
-    pulls = [side * warp_mm * scale for side in sides.tolist()]
     for band in bands(folds, course.starts, shape, scale, BAND_MM, AROUND_MM):
         tilt, shade = sheet.bare(band, course, flakes, scale, shading)
-        for number, part in band.parts:
-            sheet.fold(number, folds[number], pulls[number], band, part, tilt[part], shade[part])
+        sheet.hide(band.where, np.abs(shade))
+        sheet.fold(band, np.float32(warp_mm) * tilt, shade, scale)
     sheet.settle()
-    alpha, shaded = sheet.alpha, sheet.shaded
-    image = covered(sheet.image, (WHITE + np.float32(yellowing) * YELLOWING, alpha))
-    bared = np.flatnonzero(alpha != 0)
-    _join(shaded, bared, alpha.take(bared))
-    return replace(photo, masks=sheet.masks).marked(image, crease=shaded)
+    bared = Coverage.of(sheet.alpha)
+    image = coated(sheet.image, bared, WHITE + np.float32(yellowing) * YELLOWING)
+    sheet.hide(bared.touched, bared.amounts[0])
+    return replace(photo, masks=sheet.masks).marked(image, crease=1 - sheet.clear)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,8 @@ class _Flakes:
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """A print while it is folded: its picture and masks, and two planes of what is bared and shaded.
+    """A print while it is folded: its picture and masks, how much of it is bared, and what is left in the
+    clear.
 
     ``waiting`` is what a fold will change: its number, pixels, and what picture and masks show there.
     """
@@ -204,25 +207,27 @@ class _Sheet:
     image: Image
     masks: dict[str, Mask]
     alpha: Mask
-    shaded: Mask
+    clear: Mask
     waiting: list[tuple[int, Numbers, list[Plane]]]
 
     @staticmethod
     def of(photo: Photo, alpha: Mask) -> _Sheet:
         """The print before it is folded, bared so far; takes over the picture of a photo that is owned."""
         masks = {name: mask.copy() for name, mask in photo.masks.items()}
-        return _Sheet(taken(photo.editable()), masks, alpha, np.zeros(alpha.shape, np.float32), [])
+        return _Sheet(taken(photo.editable()), masks, alpha, np.ones(alpha.shape, np.float32), [])
 
     def bare(
         self, band: Band, course: _Course, flakes: _Flakes, px_per_mm: float, shading: float
     ) -> tuple[Field, Field]:
-        """Bare the paper near folds; gives how far they tilt the sheet, in [-1, 1], and their shading."""
+        """Bare the paper near folds; gives how far these tilt the sheet, in [-1, 1], and their shading."""
         knot, part = knots(band.s)
         aside = band.d - between(course.bend, knot, part)
         tilt = _tilt(aside)
         hold = course.hold.take(knot)
+        shade = tilt * hold
+        shade *= np.float32(shading)
+        hold = np.abs(hold, out=hold)
         tilt *= hold
-        shade = tilt * np.float32(shading)
         away = np.abs(aside, out=aside)
         close = np.flatnonzero(away < course.reach.take(knot))
         if close.size == 0:
@@ -231,34 +236,28 @@ class _Sheet:
         noise = flakes.at(knot, part, band.d.take(close))
         width, bare = between(course.width, knot, part), course.bare.take(knot)
         lost, grime = _lost(away.take(close), width, bare, noise, px_per_mm)
-        grime *= np.abs(hold.take(close))
+        grime *= hold.take(close)
         grime *= np.float32(-1.2 * shading)
         grime += shade.take(close)
         shade[close] = np.maximum(grime, -1, out=grime)
-        where, alpha = band.where.take(close), self.alpha.reshape(-1)
-        ends = np.searchsorted(close, [part.stop for _, part in band.parts]).tolist()
-        # Folds may cross.
-        for low, high in pairwise([0, *ends]):
-            fold = where[low:high]
-            alpha[fold] = np.maximum(alpha.take(fold), lost[low:high])
+        np.maximum.at(self.alpha.reshape(-1), band.where.take(close), lost)
         return tilt, shade
 
-    def fold(
-        self, number: int, fold: Fold, pull: float, band: Band, part: slice, tilt: Field, shade: Field
-    ) -> None:
-        """Draw picture and masks into a fold by at most ``pull`` pixels, and shade them."""
-        if self.waiting and self.waiting[-1][0] != number:
-            self.settle()
-        where, x, y = band.where[part], band.column[part], band.row[part]
-        _join(self.shaded, where, np.abs(shade))
-        if pull:
-            x = x - tilt * np.float32(pull * math.sin(fold.angle))
-            y = y + tilt * np.float32(pull * math.cos(fold.angle))
-            planes = [sampled(plane, x, y) for plane in (self.image, *self.masks.values())]
-        else:
-            planes = [picked(self.image, where)]
-        planes[0] *= spread(shade + 1).reshape(-1, 3)
-        self.waiting.append((number, where, [np.minimum(plane, 1, out=plane) for plane in planes]))
+    def hide(self, where: Numbers, amount: Field) -> None:
+        """Hide so much of these pixels, on top of what is hidden."""
+        np.multiply.at(self.clear.reshape(-1), where, 1 - amount)
+
+    def fold(self, band: Band, pull: Field, shade: Field, px_per_mm: float) -> None:
+        """Draw picture and masks into folds by so many mm, and shade them."""
+        x, y = band.aside(pull, px_per_mm)
+        light = spread(shade[None] + 1)[0]
+        for number, part in band.parts:
+            if self.waiting and self.waiting[-1][0] != number:
+                self.settle()
+            planes = [sampled(plane, x[part], y[part]) for plane in (self.image, *self.masks.values())]
+            planes[0] *= light[part]
+            pixels = [np.minimum(plane, 1, out=plane) for plane in planes]
+            self.waiting.append((number, band.where[part], pixels))
 
     def settle(self) -> None:
         """Change what a fold changes: only when it is done, as its pixels come from each other's places."""
@@ -277,25 +276,28 @@ def _course(
     # Rounding may move a place behind the last.
     counts = np.ceil((lengths + 2 * AROUND_MM) / KNOT_MM).astype(np.intp) + 2
     starts = np.asarray((np.cumsum(counts) - counts) * KNOT_MM + AROUND_MM, np.float64)
-    owner = np.repeat(np.arange(counts.size), counts)
-    noise = partial(waves, owner.size)
-    bend = np.float32(0.22) * noise(9.0, rng)
-    bend += np.float32(0.10) * noise(1.4, rng, octaves=5, persistence=0.6)
-    swell = fields.exp(np.float32(0.42) * noise(5.0, rng, octaves=4) - np.float32(0.1))
+    # Each fold's values for every one of its knots.
+    beyond = [FADE_MM if fold.stops else AROUND_MM for fold in folds]
+    each = np.array([np.cumsum(counts) - counts, lengths, beyond, sides, widths])
+    first, length, past, side, width = np.repeat(each, counts, axis=1)
+    bend, turns, swell, bare, hairline = waves(first.size, COURSE, rng)
+    bend *= np.float32(0.22)
+    bend += np.float32(0.10) * turns
+    swell = fields.exp(np.float32(0.42) * swell - np.float32(0.1))
     threshold = NormalDist().inv_cdf(1 - min(max(loss, 1e-3), 1 - 1e-3))
-    bare = fields.smoothstep(noise(7.0, rng), threshold - 0.35, threshold + 0.35)
-    hairline = np.clip(np.float32(0.55) + np.float32(0.5) * noise(3.0, rng), 0, 1)
-    along = (np.arange(owner.size) * KNOT_MM - starts[owner]).astype(np.float32)
-    left = lengths.astype(np.float32)[owner] - along
+    bare = fields.smoothstep(bare, threshold - 0.35, threshold + 0.35)
+    hairline = (np.float32(0.55) + np.float32(0.5) * hairline).clip(0, 1)
+    behind = ((np.arange(first.size) - first) * KNOT_MM).astype(np.float32)
+    left = (length + AROUND_MM).astype(np.float32) - behind
     # Folds that stop within the sheet run out thinly.
-    bare *= np.clip(left / np.float32(2.5), 0, 1)
-    hairline *= np.clip(left / np.float32(3), 0, 1)
+    bare *= (left / np.float32(2.5)).clip(0, 1)
+    hairline *= (left / np.float32(3)).clip(0, 1)
     # Others go on beyond the border.
-    beyond = np.array([FADE_MM if fold.stops else AROUND_MM for fold in folds], np.float32)
-    hold = np.minimum(left + beyond[owner], along + np.float32(AROUND_MM)) / np.float32(FADE_MM)
-    hold = np.clip(hold, 0, 1, out=hold)
-    hold *= sides.astype(np.float32)[owner]
-    width = widths.astype(np.float32)[owner] * swell * bare
+    hold = np.minimum(left + past.astype(np.float32), behind)
+    hold /= np.float32(FADE_MM)
+    hold.clip(0, 1, out=hold)
+    hold *= side.astype(np.float32)
+    width = width.astype(np.float32) * swell * bare
     # Nothing is lost farther away, however large the flakes are, and no grime gathers.
     reach = np.float32(FARTHEST) * width + np.float32(GRIME_MM * 3.5 + 1 / px_per_mm)
     return _Course(starts, bend, width, reach, bare, hairline, hold)
@@ -330,11 +332,11 @@ def _lost(
     thin *= 2
     thin /= wide * wide
     lost = np.float32(0.5) - away
-    lost = np.clip(lost, 0, 1, out=lost)
+    lost = lost.clip(0, 1, out=lost)
     lost *= thin
     np.maximum(lost, chips, out=lost)
     # Crumbs of emulsion stick to the paper.
-    stuck = np.clip(crumbs, 0, 1.5, out=crumbs)
+    stuck = crumbs.clip(0, 1.5, out=crumbs)
     stuck *= lost
     stuck *= np.float32(0.3)
     lost -= stuck
@@ -345,16 +347,6 @@ def _lost(
     bare += np.float32(0.3)
     grime *= bare
     return lost, grime
-
-
-def _join(plane: Mask, where: Numbers, values: Field) -> None:
-    """Join coverage at pixels of a plane to what is there: 1 - (1 - a)(1 - b)."""
-    flat = plane.reshape(-1)
-    before = flat.take(where)
-    values += before
-    before *= before - values
-    values += before
-    flat[where] = values
 
 
 def _hairlines(folds: list[Fold], course: _Course, widths: Values, px_per_mm: float) -> Cracks:
@@ -383,13 +375,12 @@ def _branches(
     needed = np.ceil(lengths / KNOT_MM).astype(np.intp) + 2
     knot, part = knots(along.astype(np.float32))
     knot += (np.cumsum(needed) - needed)[owner]
-    noise = partial(waves, int(needed.sum()))
+    aside, swell, pressed = waves(int(needed.sum()), CRACK, rng)
     across = (lengths * leaving)[owner] * (t - 0.55 * t**2) * 0.6
-    aside = between(noise(1.5, rng, octaves=5, persistence=0.6), knot, part)
-    across += 0.16 * aside * np.minimum(6 * t, 1)
+    across += 0.16 * between(aside, knot, part) * np.minimum(6 * t, 1)
     taper = np.minimum(1, 2.2 * (1 - t)) ** 0.7
     radius = (0.5 * widths[fold] * (0.2 + 0.4 * breadth))[owner] * taper
-    radius *= np.exp(np.float32(0.5) * noise(1.5, rng).take(knot))
-    pressure = np.clip(0.8 + 0.6 * noise(2.0, rng).take(knot), 0, 1) * taper
+    radius *= np.exp(np.float32(0.5) * swell.take(knot))
+    pressure = (0.8 + 0.6 * pressed.take(knot)).clip(0, 1) * taper
     along = start[owner] + np.where(back < 0.5, -1, 1)[owner] * along
     return Cracks(fold[owner], owner + len(folds), along, across, radius, pressure)

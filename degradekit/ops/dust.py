@@ -69,18 +69,19 @@ def dust(
     count = len(points)
     if count == 0 or opacity == 0:
         return photo
-    radius = diameter_um / 2000 * photo.px_per_mm * np.exp(DUST_SPREAD / 2 * rng.standard_normal(count))
+    larger, longer = rng.standard_normal((2, count))
+    denser, turned, light = rng.random((3, count))
     x, y = (points * photo.px_per_mm).T
     spots = Spots(
         x,
         y,
-        radius,
-        opacity * rng.uniform(0.55, 1, count),
+        diameter_um / 2000 * photo.px_per_mm * np.exp(DUST_SPREAD / 2 * larger),
+        opacity * (0.55 + 0.45 * denser),
         specks.outlines(count, 8, 0.2, rng),
-        np.exp(np.abs(0.28 * rng.standard_normal(count))),
-        rng.uniform(0, math.pi, count),
+        np.exp(np.abs(0.28 * longer)),
+        math.pi * turned,
     )
-    return _settled(photo, spots, rng.random(count) < light_share, opacity, "dust", 1)
+    return _settled(photo, spots, light < light_share, opacity, "dust", 1)
 
 
 @op(masks=("dirt",), neutral={"density_per_cm2": 0.0})

@@ -9,7 +9,7 @@ from numpy.random import Generator
 
 from degradekit import blobs, fields, papersheet
 from degradekit.ops import Bounds, op
-from degradekit.photo import Photo
+from degradekit.photo import Photo, picked, put, taken
 
 #: Width of the paler, freshly torn rim inside a hole, and of the emulsion edge's shadow outside it.
 RIM_MM = 0.35
@@ -56,11 +56,11 @@ def paper_holes(
     np.minimum(paper, 1, out=paper)
     away = np.where(depth > 0, 0, np.float32(0.5) - depth)
     shadow = np.float32(0.35) * (1 - fields.smoothstep(away, 0, SHADOW_MM * scale + 1.5))
-    image, hidden = photo.editable(), np.zeros(shape, np.float32)
-    flat = image.reshape(-1, 3)
-    under = flat[touched] * (1 - shadow)[:, None]
+    image, hidden = taken(photo.editable()), np.zeros(shape, np.float32)
+    under = picked(image, touched)
+    under *= (1 - shadow)[:, None]
     under += alpha[:, None] * (paper - under)
-    flat[touched] = under
+    put(image, touched, under)
     # The shadow hides the picture as well, if little of it.
     hidden.reshape(-1)[touched] = 1 - (1 - alpha) * (1 - shadow)
     return photo.marked(image, hole=hidden)

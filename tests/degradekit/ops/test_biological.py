@@ -40,7 +40,7 @@ def test_clustering_crowds_them(name: str, high: float) -> None:
                 (6, 6),
                 interpolation=cv2.INTER_AREA,
             )
-            for seed in range(3)
+            for seed in range(8)
         ]
         return float(np.mean([cell.std() / cell.mean() for cell in cells]))
 

@@ -69,8 +69,8 @@ def test_mean_length_follows_the_area() -> None:
             for seed in range(25)
         ]
         bared = [float(photo.masks["crease"].mean()) if photo.masks else 0.0 for photo in areas]
-        # 30 cm per dm2 of 0.4 mm would be 0.012; flakes, swelling and stopping move it.
-        assert np.mean(bared) == pytest.approx(0.012, rel=0.45)
+        # 30 cm per dm2 of 0.4 mm would be 0.012; flakes, swelling and shading make it more.
+        assert np.mean(bared) == pytest.approx(0.0165, rel=0.3)
 
 
 def test_corner_folds_stay_near_corners() -> None:
