@@ -87,7 +87,7 @@ def _deepen(deepest: Field, blob: Blob, roughness: float, outside_px: float) -> 
     rows = np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5 - blob.y)
     along = columns * np.float32(cosine / stretch) + rows * np.float32(sine / stretch)
     beside = rows * np.float32(cosine * stretch) - columns * np.float32(sine * stretch)
-    distance = np.asarray(cv2.magnitude(along, beside), np.float32)
+    distance = fields.magnitude(along, beside)
     inside = _noise(distance.shape, float(columns[0]), float(rows[0, 0]), radius, blob.keys)
     inside *= np.float32(ragged)
     inside += np.float32(radius) - distance

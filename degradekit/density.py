@@ -18,7 +18,7 @@ from degradekit.tables import look_up
 #: conversion is its own inverse for every pixel.
 FLARE = np.float32(0.002)
 #: Pixels that are converted at a time.
-BAND_PIXELS = 1 << 15
+BAND_PIXELS = 1 << 16
 #: And looked up at a time: few enough that their integers take no memory to speak of.
 LOOKED_UP_AT_ONCE = 1 << 19
 #: The curves are tables of 16 bits: five times as fast as powers and logarithms, and finer than any file.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -47,10 +47,10 @@ class Drawn:
             # What a step made is nobody's but ours; if it made anything.
             owned = given is None or not np.may_share_memory(photo.pixels, given)
             with timings.of(step.op):
-                photo = op(replace(photo, owned=owned), generator(step.seed), **step.values)
+                photo = op(photo.given(owned), generator(step.seed), **step.values)
                 if number == len(steps) or steps[number][1].maker is not op.maker:
                     photo.make()  # Here, so that it counts as this op's time.
-        return replace(photo, owned=False)
+        return photo.given(False)
 
     def to_json(self) -> str:
         """One line of canonical JSON."""

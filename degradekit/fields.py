@@ -83,12 +83,8 @@ def displacement(
     Simard, Steinkraus, Platt 2003 with the smoothed noise replaced by an interpolated grid; bounded to 0.4
     of the grid's spacing so that the map never folds.
     """
-    cell = max(correlation_px, 2.0)
-    limit = NO_FOLD * cell
-    dx, dy = (
-        np.clip(smooth_noise(shape, cell, rng) * np.float32(rms_px), -limit, limit, dtype=np.float32)
-        for _ in range(2)
-    )
+    limit, layers = _bending(rms_px, correlation_px, rng)
+    dx, dy = (np.clip(_summed(shape, [layer], (0.0, 0.0)), -limit, limit) for layer in layers)
     return dx, dy
 
 
@@ -100,37 +96,17 @@ def displacement_at(
     rng: Generator,
 ) -> tuple[Field, Field]:
     """``displacement`` at ``places`` (x, y) in pixels, each (N,), of a picture of that ``shape``."""
+    limit, (along, across) = _bending(rms_px, correlation_px, rng)
+    moved = along.at(shape, *places, across)
+    np.clip(moved, -limit, limit, out=moved)
+    return moved[:, 0], moved[:, 1]
+
+
+def _bending(rms_px: float, correlation_px: float, rng: Generator) -> tuple[np.float32, tuple[Layer, Layer]]:
+    """The most a displacement may be, and its noise along x and y."""
     cell = max(correlation_px, 2.0)
-    limit = NO_FOLD * cell
-    dx, dy = (
-        np.clip(Layer.drawn(cell, rms_px, rng).at(shape, *places)(0, 0), -limit, limit) for _ in range(2)
-    )
-    return dx, dy
-
-
-def fractal_noise_at(
-    shape: tuple[int, int],
-    places: tuple[Field, Field],
-    cell_px: float,
-    rng: Generator,
-    *,
-    octaves: int = 5,
-    persistence: float = 0.55,
-) -> Callable[[float, float], Field]:
-    """``fractal_noise`` at ``places`` (x, y) in pixels, each (N,), as a function of a shift from there.
-
-    For noise that is seen on little of a picture.
-    """
-    x, y = places
-    layers = [layer.at(shape, x, y) for layer in _octaves(cell_px, rng, octaves, persistence)]
-
-    def shifted(dx: float, dy: float) -> Field:
-        total = np.zeros(x.size, dtype=np.float32)
-        for layer in layers:
-            total += layer(dx, dy)
-        return total
-
-    return shifted
+    layer = Layer.drawn(cell, rms_px, rng)
+    return np.float32(NO_FOLD * cell), (layer, layer.beside(rng))
 
 
 def white_noise(shape: tuple[int, int], rng: Generator) -> Field:
@@ -197,9 +173,16 @@ def gradient(field: Field) -> tuple[Field, Field]:
     return np.asarray(dx, dtype=np.float32), np.asarray(dy, dtype=np.float32)
 
 
+def magnitude(x: Field, y: Field) -> Field:
+    """Length of vectors. OpenCV's own may round otherwise wherever in memory its arrays happen to lie."""
+    squared = x * x
+    squared += y * y
+    return np.asarray(cv2.sqrt(squared), dtype=np.float32).reshape(squared.shape)
+
+
 def slope(field: Field) -> Field:
     """Magnitude of the gradient, per pixel."""
-    return np.asarray(cv2.magnitude(*gradient(field)), dtype=np.float32)
+    return magnitude(*gradient(field))
 
 
 def light_from_upper_left(height: Field, gain: float) -> Field:

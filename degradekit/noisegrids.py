@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import NormalDist
@@ -51,8 +50,7 @@ class Layer:
         if cell < COARSE_PX:
             # So that it can be drawn by enlarging, which is five times as fast.
             across, down = np.rint((across, down))
-        key = int(rng.integers(2**63))
-        return Layer(cell, gain / _cubic_gain(cell), (float(across), float(down)), (key >> 31, key % 2**32))
+        return Layer(cell, gain / _cubic_gain(cell), (float(across), float(down)), _keys(rng))
 
     def coarser(self) -> Layer:
         """The same noise on larger pixels."""
@@ -74,16 +72,17 @@ class Layer:
         field = cv2.warpAffine(grid, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
         return np.asarray(field, dtype=np.float32)
 
-    def at(self, shape: tuple[int, int], x: Plane, y: Plane) -> Callable[[float, float], Plane]:
-        """The noise at places (x, y) in pixels, each (N,), of a picture of that ``shape``, by a shift."""
-        step, grid = np.float32(1 / self.cell), self._grid(shape)
+    def beside(self, rng: Generator) -> Layer:
+        """Other noise on the same grid points."""
+        return replace(self, keys=_keys(rng))
+
+    def at(self, shape: tuple[int, int], x: Plane, y: Plane, *others: Layer) -> Plane:
+        """The noise, and that of ``others`` on its grid points, at places (x, y) in pixels, each (N,), of a
+        picture of that ``shape``: (N, 1 + others)."""
+        step = np.float32(1 / self.cell)
         right, low = (np.float32((skipped + 0.5) / self.cell - 0.5) for skipped in self.phase)
-        column, row = x * step + right, y * step + low
-
-        def shifted(dx: float, dy: float) -> Plane:
-            return sampled(grid, column + np.float32(dx) * step, row + np.float32(dy) * step, cv2.INTER_CUBIC)
-
-        return shifted
+        grids = np.dstack([layer._grid(shape) for layer in (self, *others)])
+        return sampled(grids, x * step + right, y * step + low, cv2.INTER_CUBIC)
 
     def _grid(self, shape: tuple[int, int]) -> Plane:
         """The grid points that pixels of that ``shape`` may need."""
@@ -91,6 +90,12 @@ class Layer:
         grid = hashed(rows, columns, self.keys)
         grid *= np.float32(self.gain)
         return grid
+
+
+def _keys(rng: Generator) -> tuple[int, int]:
+    """Two numbers of 32 bits."""
+    both = int(rng.integers(2**63))
+    return both >> 31, both % 2**32
 
 
 @lru_cache(maxsize=64)

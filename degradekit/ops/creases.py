@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Annotated
 
@@ -122,7 +122,7 @@ def creases(
     bared = Coverage.of(sheet.alpha)
     image = coated(sheet.image, bared, WHITE + np.float32(yellowing) * YELLOWING)
     sheet.hide(bared.touched, bared.amounts[0])
-    return replace(photo, masks=sheet.masks).marked(image, crease=1 - sheet.clear)
+    return photo.with_masks(sheet.masks).marked(image, crease=1 - sheet.clear)
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,7 +210,7 @@ class _WetArea:
         cosine, sine, stretch = math.cos(self.angle), math.sin(self.angle), self.stretch
         along = columns * np.float32(cosine / stretch) + rows[:, None] * np.float32(sine / stretch)
         across = rows[:, None] * np.float32(cosine * stretch) - columns * np.float32(sine * stretch)
-        return np.float32(self.radius) - np.asarray(cv2.magnitude(along, across), np.float32)
+        return np.float32(self.radius) - fields.magnitude(along, across)
 
     def within(self, shape: tuple[int, int], px_per_mm: float, outside_mm: float) -> tuple[int, int]:
         """Rows and columns, from the corner on, of all pixels that lie no further outside the ellipse."""

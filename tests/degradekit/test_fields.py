@@ -51,20 +51,6 @@ def test_smooth_noise_has_unit_variance(cell: float) -> None:
     assert np.mean(found) == pytest.approx(1, abs=0.06)
 
 
-@pytest.mark.parametrize("cell", [2.0, 12.0, 40.0])
-def test_noise_at_places_is_the_field_there(cell: float) -> None:
-    field = fields.fractal_noise(SHAPE, cell, generator(5), octaves=3)
-    at = fields.fractal_noise_at(SHAPE, everywhere(SHAPE), cell, generator(5), octaves=3)(0, 0)
-    assert at.reshape(SHAPE) == pytest.approx(field, abs=0.3)
-    assert np.corrcoef(at, field.ravel())[0, 1] > 0.995
-
-
-def test_noise_at_shifted_places() -> None:
-    field = fields.fractal_noise(SHAPE, 20.0, generator(5))
-    at = fields.fractal_noise_at(SHAPE, everywhere(SHAPE), 20.0, generator(5))(2, 1).reshape(SHAPE)
-    assert np.corrcoef(at[:-1, :-2].ravel(), field[1:, 2:].ravel())[0, 1] > 0.995
-
-
 def test_displacement_at_places_is_the_field_there() -> None:
     whole = fields.displacement(SHAPE, 3.0, 25.0, generator(7))
     at = fields.displacement_at(SHAPE, everywhere(SHAPE), 3.0, 25.0, generator(7))
@@ -73,11 +59,24 @@ def test_displacement_at_places_is_the_field_there() -> None:
         assert np.corrcoef(other, one.ravel())[0, 1] > 0.995
 
 
-def test_noise_at_no_place() -> None:
+def test_displacement_at_no_place() -> None:
     nothing = np.zeros(0, np.float32)
-    assert fields.fractal_noise_at(SHAPE, (nothing, nothing), 8.0, generator(1))(0, 0).size == 0
+    assert fields.displacement_at(SHAPE, (nothing, nothing), 3.0, 8.0, generator(1))[1].size == 0
 
 
 def test_noise_of_no_size_at_all() -> None:
     noise = fields.fractal_noise((8, 8), 1e-307, generator(0), octaves=6)
     assert np.isfinite(noise).all()
+
+
+def test_lengths_are_the_same_wherever_in_memory_they_lie() -> None:
+    vectors = np.random.default_rng(0).standard_normal((2, 37, 53), dtype=np.float32)
+    expected = np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=0))
+    found = set()
+    for offset in range(16):
+        x, y = (np.zeros(vectors[0].size + 64, np.float32)[k : k + vectors[0].size] for k in (offset, 0))
+        x[:], y[:] = vectors.reshape(2, -1)
+        length = fields.magnitude(x.reshape(37, 53), y.reshape(37, 53))
+        assert length == pytest.approx(expected, rel=1e-6)
+        found.add(length.tobytes())
+    assert len(found) == 1

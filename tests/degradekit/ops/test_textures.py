@@ -62,7 +62,7 @@ def test_masks_and_picture_agree(textures: Path, name: str, kind: str, defect: s
 def test_size_is_in_millimetres(textures: Path) -> None:
     # The stroke is 0.9 of its image's long side; largest over several stamps, drawn within 0.25 in ln(size).
     lengths = []
-    for seed in range(20):
+    for seed in range(60):
         mask = applied(
             "scratch_textures", textures / "scratches", seed, size_mm=20.0, stamps_per_dm2=1.0, elastic=0.0
         )
