@@ -41,9 +41,8 @@ class _Words(ISeedSequence):
         self.sub_seed = sub_seed
 
     def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[Any]:
-        kind = np.dtype(dtype)
-        digest = hashlib.blake2b(str(self.sub_seed).encode(), digest_size=n_words * kind.itemsize).digest()
-        return np.frombuffer(digest, kind.newbyteorder("<")).astype(kind)
+        digest = hashlib.blake2b(str(self.sub_seed).encode(), digest_size=8 * n_words).digest()
+        return np.frombuffer(digest, "<u8").astype(dtype, copy=False)
 
 
 def generator(sub_seed: int) -> Generator:
