@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from degradekit.commandline import STORAGE, say
-from degradekit.levels import as_float, quantise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,6 +72,7 @@ def restore(
     what the run's detector finds. A photograph that fails is listed, the others are done; the exit code is 3.
     """
     from benchmark import photofiles, photographs
+    from degradekit import levels
 
     files = photofiles.listed(photos)
     _refuse_overwriting(files, out)
@@ -89,7 +89,7 @@ def restore(
             mask = _mask(masks, stem, len(files), image.shape[:2])
         elif detector is not None:
             mask = detector.detect(image, lambda done, total: None)
-        restored = quantise(applied.restore(image, mask, stem, report), photo.bitmap.bits)
+        restored = levels.quantise(applied.restore(image, mask, stem, report), photo.bitmap.bits)
         photofiles.write(out / f"{stem}.png", restored, photo)
         if sheet:
             pages.append(_page(photo.bitmap.rgb, restored, path.name))
@@ -116,7 +116,7 @@ def detect(photos: tuple[Path, ...], run_folder: Path, out: Path, name: str | No
     photograph that fails is listed, the others are done, and the exit code is 3.
     """
     from benchmark import photofiles, photographs
-    from degradekit import atomicfiles, imagefiles
+    from degradekit import atomicfiles, imagefiles, levels
 
     files = photofiles.listed(photos)
     _refuse_overwriting(files, out)
@@ -124,7 +124,7 @@ def detect(photos: tuple[Path, ...], run_folder: Path, out: Path, name: str | No
 
     def one(stem: str, path: Path, report: Progress) -> None:
         found = detector.detect(photofiles.read(path).bitmap.image(), report)
-        atomicfiles.write_bytes(out / f"{stem}.png", imagefiles.encode_png(quantise(found, 16)))
+        atomicfiles.write_bytes(out / f"{stem}.png", imagefiles.encode_png(levels.quantise(found, 16)))
 
     _each(files, f"tiles by {detector.declaration.name}", one)
     say(f"maps of {len(files)} photographs are in {out}")
@@ -163,6 +163,7 @@ def _refuse_overwriting(files: Mapping[str, Path], out: Path) -> None:
 def _mask(masks: Path, stem: str, count: int, size: tuple[int, ...]) -> NDArray[np.float32]:
     """The user's mask of one photograph, float32 (H, W) in [0, 1]."""
     from benchmark import maps
+    from degradekit import levels
     from degradekit.errors import DataError
 
     if masks.is_dir():
@@ -174,7 +175,7 @@ def _mask(masks: Path, stem: str, count: int, size: tuple[int, ...]) -> NDArray[
         raise DataError(f"--mask {masks}: one mask for {count} photographs; give a folder of masks")
     else:
         path = masks
-    mask = as_float(maps.read_mask(path))
+    mask = levels.as_float(maps.read_mask(path))
     if mask.shape != size:
         raise DataError(
             f"{path}: the mask is {mask.shape[1]}x{mask.shape[0]}, the photograph {stem} {size[1]}x{size[0]}"
