@@ -306,7 +306,7 @@ def as_batch(pixels: Pixels) -> Tensor:
 
 def as_pixels(image: Tensor) -> Pixels:
     """(1, 3, H, W) in [0, 1] to uint8 (H, W, 3): clipped, then rounded half to even."""
-    values = image.detach()[0].permute(1, 2, 0).float().cpu().numpy()
+    values = image.detach()[0].clamp(0, 1).permute(1, 2, 0).float().cpu().numpy()
     return quantise(values).astype(np.uint8, copy=False)
 
 

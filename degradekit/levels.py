@@ -27,11 +27,11 @@ def as_float(pixels: Pixels) -> NDArray[np.float32]:
 
 
 def quantise(values: Image | Mask, bits: int = 8) -> Pixels:
-    """float32 in [0, 1] to the nearest 8 or 16 bit integer (half to even)."""
-    whole: Pixels = np.empty(values.shape, np.uint8 if bits == 8 else np.uint16)
-    if whole.size:
-        # Scales, rounds and clips at once.
-        depth = cv2.CV_8U if bits == 8 else cv2.CV_16U
-        scaled = cv2.addWeighted(values, 2.0**bits - 1, values, 0, 0, dtype=depth)
-        whole = np.asarray(scaled, dtype=whole.dtype).reshape(values.shape)
-    return whole
+    """float32 in [0, 1] to the nearest 8 or 16 bit integer (half to even); what is over 1 is clipped."""
+    if not values.size:
+        return np.empty(values.shape, np.uint8 if bits == 8 else np.uint16)
+    # Scales, rounds and clips at once. The first knows 8 bits only, and takes a third of the time.
+    if bits == 8:
+        return np.asarray(cv2.convertScaleAbs(values, alpha=255), np.uint8).reshape(values.shape)
+    scaled = cv2.addWeighted(values, 65535, values, 0, 0, dtype=cv2.CV_16U)
+    return np.asarray(scaled, np.uint16).reshape(values.shape)

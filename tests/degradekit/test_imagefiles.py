@@ -154,6 +154,14 @@ def test_quantise_is_the_inverse_of_as_float(bits: int) -> None:
     assert np.array_equal(quantise(as_float(levels), bits), levels)
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_quantise_rounds_half_to_even_and_clips(bits: int) -> None:
+    top = 2**bits - 1
+    values = np.float32([[0, 0.5, 1.5, 2.5, 2.6, top, top + 1, 3 * top]]) / np.float32(top)
+    assert quantise(values, bits).tolist() == [[0, 0, 2, 2, 3, top, top, top]]
+    assert quantise(np.zeros((0, 4), np.float32), bits).shape == (0, 4)
+
+
 def test_pixel_hash_sees_shape_and_type() -> None:
     pixels = np.zeros((2, 6), np.uint8)
     assert (
