@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import islice
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -21,15 +22,18 @@ FLARE = np.float32(0.002)
 BAND_PIXELS = 1 << 16
 #: And looked up at a time: few enough that their integers take no memory to speak of.
 LOOKED_UP_AT_ONCE = 1 << 19
-#: The curves are tables of 16 bits: five times as fast as powers and logarithms, and finer than any file.
-STEPS = 65535
-#: Densities outside these give white and black.
-DENSITIES = (-0.5, 4.5)
+#: The curves are tables of so many steps: five times as fast as powers and logarithms; there and back they are
+#: off by at most four of 65,535 parts. Whole numbers of files have tables of their own, which are exact.
+STEPS = 32767
+#: Densities outside these are white and black.
+DENSITIES = (-0.01, 2.99)
+
+Curve: TypeAlias = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def to_linear(image: Image | Pixels) -> Image:
     """sRGB-encoded values, clipped to [0, 1], or whole numbers, to linear light (IEC 61966-2-1)."""
-    return _looked_up(image, _linear_table())
+    return _looked_up(image, _linear)
 
 
 def to_srgb(linear: Image, out: Image | None = None) -> Image:
@@ -37,20 +41,20 @@ def to_srgb(linear: Image, out: Image | None = None) -> Image:
     # Steps that are even in the square root are fine in the shadows, where the curve is steep.
     if not linear.size:
         return linear
-    _, root = cv2.threshold(linear, 0, 0, cv2.THRESH_TOZERO)
-    cv2.sqrt(root, dst=root)
-    return _looked_up(np.asarray(root, np.float32).reshape(linear.shape), _srgb_table(), out=out)
+    # The root of what is under 0 is no number; that is rounded to 0.
+    root = cv2.sqrt(linear)
+    return _looked_up(np.asarray(root, np.float32).reshape(linear.shape), _srgb_of_root, out=out)
 
 
 def to_density(image: Image | Pixels) -> Image:
     """sRGB-encoded values, clipped to [0, 1], or whole numbers, to optical density; white is 0."""
-    return _looked_up(image, _density_table())
+    return _looked_up(image, _density)
 
 
 def from_density(density: Image, out: Image | None = None) -> Image:
     """Optical density per channel back to sRGB-encoded values in [0, 1]; written to ``out`` if given."""
     low, high = DENSITIES
-    return _looked_up(density, _from_density_table(), 1 / (high - low), -low / (high - low), out=out)
+    return _looked_up(density, _srgb_of_density, 1 / (high - low), -low / (high - low), out=out)
 
 
 def through(image: Image, added: Image, out: Image | None = None) -> Image:
@@ -58,7 +62,7 @@ def through(image: Image, added: Image, out: Image | None = None) -> Image:
     negative where something was washed out. Written to ``out`` if given."""
     low, high = DENSITIES
     scale, offset = 1 / (high - low), -low / (high - low)
-    return _looked_up(to_density(image), _from_density_table(), scale, offset, out, plus=added)
+    return _looked_up(to_density(image), _srgb_of_density, scale, offset, out, plus=added)
 
 
 def spread(plane: Mask, colour: Image | None = None) -> Image:
@@ -141,13 +145,13 @@ def in_bands(change: Callable[..., Image], image: Image, *planes: Mask | Pixels)
 
 def _looked_up(
     values: Image | Pixels,
-    table: NDArray[np.float32],
+    curve: Curve,
     scale: float = 1.0,
     offset: float = 0.0,
     out: Image | None = None,
     plus: Image | None = None,
 ) -> Image:
-    """``table`` at ``scale`` times ``values`` (and ``plus``) plus ``offset``, clipped to [0, 1].
+    """``curve`` at ``scale`` times ``values`` (and ``plus``) plus ``offset``, clipped to [0, 1].
 
     Whole numbers are looked up as they are.
     """
@@ -155,12 +159,12 @@ def _looked_up(
     if not values.size:
         return result
     if values.dtype == np.uint8:
-        # Every 257th of 65,535 steps is one of 255.
-        cv2.LUT(values.reshape(len(values), -1), table[::257], dst=result.reshape(len(values), -1))
+        cv2.LUT(values.reshape(len(values), -1), _table(curve, 255), dst=result.reshape(len(values), -1))
         return result
     if values.dtype == np.uint16:
-        look_up(table, np.asarray(values, np.uint16), result)
+        look_up(_table(curve, 65535), np.asarray(values, np.uint16), result)
         return result
+    table = _table(curve, STEPS)
     rows = max(1, len(values) * 3 * LOOKED_UP_AT_ONCE // values.size)
     for start in range(0, len(values), rows):
         band, found = values[start : start + rows], result[start : start + rows]
@@ -171,29 +175,11 @@ def _looked_up(
     return result
 
 
-def _steps() -> NDArray[np.float64]:
-    return np.arange(STEPS + 1) / STEPS
-
-
-@lru_cache(maxsize=1)
-def _linear_table() -> NDArray[np.float32]:
-    return _linear(_steps()).astype(np.float32)
-
-
-@lru_cache(maxsize=1)
-def _srgb_table() -> NDArray[np.float32]:
-    return _srgb(_steps() ** 2).astype(np.float32)
-
-
-@lru_cache(maxsize=1)
-def _density_table() -> NDArray[np.float32]:
-    return (-np.log10(_linear(_steps()) + FLARE)).astype(np.float32)
-
-
-@lru_cache(maxsize=1)
-def _from_density_table() -> NDArray[np.float32]:
-    low, high = DENSITIES
-    return _srgb(np.clip(10 ** -(low + (high - low) * _steps()) - FLARE, 0, 1)).astype(np.float32)
+@lru_cache(maxsize=16)
+def _table(curve: Curve, steps: int) -> NDArray[np.float32]:
+    """The curve at so many even steps from 0 to 1, and its end for all that lies beyond."""
+    table = curve(np.arange(steps + 1) / steps).astype(np.float32)
+    return table if steps == 255 else np.pad(table, (0, 65535 - steps), mode="edge")
 
 
 def _linear(encoded: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -202,3 +188,17 @@ def _linear(encoded: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _srgb(linear: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def _srgb_of_root(root: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _srgb(root**2)
+
+
+def _density(encoded: NDArray[np.float64]) -> NDArray[np.float64]:
+    return -np.log10(_linear(encoded) + FLARE)
+
+
+def _srgb_of_density(part: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of densities from the first of DENSITIES to the second."""
+    low, high = DENSITIES
+    return _srgb(np.clip(10 ** -(low + (high - low) * part) - FLARE, 0, 1))
