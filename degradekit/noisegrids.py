@@ -158,12 +158,15 @@ def _numbers() -> NDArray[np.uint32]:
 @lru_cache(maxsize=1)
 def _shuffled_quantiles() -> Plane:
     """The normal distribution in an order in which neighbours have nothing in common."""
-    return quantiles()[np.argsort(_numbers(), kind="stable")]
+    return quantiles(16)[np.argsort(_numbers(), kind="stable")]
 
 
-@lru_cache(maxsize=1)
-def quantiles() -> Plane:
-    """The normal distribution as 65,536 equally likely values, of unit variance."""
-    normal, count = NormalDist(), 2**16
+@lru_cache(maxsize=2)
+def quantiles(bits: int) -> Plane:
+    """The normal distribution as 2 to the power ``bits`` equally likely values, of unit variance.
+
+    Zeros follow, up to 65,536 numbers.
+    """
+    normal, count = NormalDist(), 2**bits
     values = np.array([normal.inv_cdf((number + 0.5) / count) for number in range(count)])
-    return np.asarray(values / values.std(), dtype=np.float32)
+    return np.pad(np.asarray(values / values.std(), np.float32), (0, 2**16 - count))
