@@ -22,8 +22,8 @@ FLARE = np.float32(0.002)
 BAND_PIXELS = 1 << 16
 #: And looked up at a time: few enough that their integers take no memory to speak of.
 LOOKED_UP_AT_ONCE = 1 << 19
-#: The curves are tables of so many steps: five times as fast as powers and logarithms. There and back they are
-#: off by at most 4 of 65,535 parts. Whole numbers of files have tables of their own, which are exact.
+#: The curves are tables of so many steps: five times as fast as powers and logarithms; there and back
+#: they are at most 4 of 65,535 parts off. Whole numbers of files have tables of their own, which are exact.
 STEPS = 32767
 #: Densities outside these are white and black.
 DENSITIES = (-0.01, 2.99)
