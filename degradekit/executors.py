@@ -18,6 +18,7 @@ from multiprocessing.synchronize import Event
 from typing import Any, TypeVar
 
 import cv2
+import numpy as np
 
 from degradekit.errors import OptionError, UnfinishedError, unknown
 
@@ -33,6 +34,8 @@ PATIENCE_S = 20
 #: The C library's names for: give memory back from this size on; get blocks from this size on anew.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 1 << 28
+#: Advice to Linux: memory of this size is to lie on pages of that size.
+MADV_HUGEPAGE, HUGE_BYTES, HUGE_PAGE = 14, 96 << 20, 2 << 20
 
 _stop: Event | None = None
 
@@ -136,14 +139,20 @@ def finished(
 def settle() -> None:
     """Make this process a good worker: one OpenCV thread, and memory that is freed is kept for later.
 
-    Getting fresh pages from the system for every array would take a tenth of the time.
+    Getting fresh pages from the system for every array would take a tenth of the time. Large pages save some
+    more.
     """
     cv2.setNumThreads(1)
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # A C library without it.
-            allocator = ctypes.CDLL(None).mallopt
-            allocator(M_TRIM_THRESHOLD, KEPT_BYTES)
-            allocator(M_MMAP_THRESHOLD, KEPT_BYTES)
+            system = ctypes.CDLL(None)
+            system.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+            system.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
+            # Where this lay arrays will lie; none of it is used before that.
+            place = np.empty(HUGE_BYTES, np.uint8)
+            start = -(-place.ctypes.data // HUGE_PAGE) * HUGE_PAGE
+            length = (place.ctypes.data + HUGE_BYTES - start) // HUGE_PAGE * HUGE_PAGE
+            system.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), MADV_HUGEPAGE)
 
 
 def available_cores() -> int:

@@ -22,7 +22,7 @@ PAD = 2
 #: White noise has 2 to this power steps: so many stay in the processor's nearest cache.
 QUANTILE_BITS = 12
 #: Windows of one plane of noise lie within this many pixels of each other.
-APART = 48
+APART = 24
 #: Most that pixels are divided for fine drawing, and how many of those are drawn at a time.
 FINEST = 4
 FINE_PIXELS = 1 << 19
