@@ -20,6 +20,8 @@ from degradekit.fields import Field
 #: Gauss-Hermite nodes over lognormal radii, and quadrature points over distance.
 RADIUS_NODES = 24
 DISTANCE_POINTS = 96
+#: Gray levels of 255 at which the variance is worked out; between them it is nearly straight.
+LEVELS = np.array([*range(8), *range(8, 248, 4), *range(248, 256)])
 #: Rarer, larger discs than this many standard deviations of ln(radius) are not drawn (99.9 %).
 LARGEST = 3.09
 #: Covered points are counted on a grid this many times finer than the mean radius, at most 16 per pixel.
@@ -53,11 +55,11 @@ def _amplitude(radius: float, spread: float) -> NDArray[np.float32]:
     part = np.minimum(distance[:, None] / (2 * radii[None]), 1)
     overlap = (2 * radii**2 * (np.arccos(part) - part * np.sqrt(1 - part**2))) @ weights
     area = math.pi * (radii**2 @ weights)
-    u = np.minimum(np.arange(256) / 255, 1 - 1e-6)
+    u = np.minimum(LEVELS / 255, 1 - 1e-6)
     rate = -np.log1p(-u) / area
     covariance = (1 - u[:, None]) ** 2 * np.expm1(rate[:, None] * overlap[None])
     ring = np.exp(-(distance**2) / 4) / (4 * math.pi) * 2 * math.pi * distance * furthest / DISTANCE_POINTS
-    return np.asarray(np.sqrt(covariance @ ring), dtype=np.float32)
+    return np.sqrt(np.interp(np.arange(256), LEVELS, covariance @ ring)).astype(np.float32)
 
 
 @lru_cache(maxsize=1)
