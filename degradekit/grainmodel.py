@@ -59,7 +59,8 @@ def _amplitude(radius: float, spread: float) -> NDArray[np.float32]:
     rate = -np.log1p(-u) / area
     covariance = (1 - u[:, None]) ** 2 * np.expm1(rate[:, None] * overlap[None])
     ring = np.exp(-(distance**2) / 4) / (4 * math.pi) * 2 * math.pi * distance * furthest / DISTANCE_POINTS
-    return np.sqrt(np.interp(np.arange(256), LEVELS, covariance @ ring)).astype(np.float32)
+    variance = np.interp(np.arange(256), LEVELS, covariance @ ring)
+    return np.asarray(np.sqrt(variance), dtype=np.float32)
 
 
 @lru_cache(maxsize=1)
