@@ -51,18 +51,17 @@ def to_density(image: Image | Pixels) -> Image:
     return _looked_up(image, _density)
 
 
-def from_density(density: Image, out: Image | None = None) -> Image:
-    """Optical density per channel back to sRGB-encoded values in [0, 1]; written to ``out`` if given."""
+def from_density(density: Image, out: Image | None = None, plus: Image | None = None) -> Image:
+    """Optical density per channel, with ``plus`` added, back to sRGB-encoded values in [0, 1]; written to
+    ``out`` if given."""
     low, high = DENSITIES
-    return _looked_up(density, _srgb_of_density, 1 / (high - low), -low / (high - low), out=out)
+    return _looked_up(density, _srgb_of_density, 1 / (high - low), -low / (high - low), out, plus)
 
 
 def through(image: Image, added: Image, out: Image | None = None) -> Image:
     """The sRGB-encoded image seen through a layer of density ``added`` per channel, (H, W, 3); it may be
     negative where something was washed out. Written to ``out`` if given."""
-    low, high = DENSITIES
-    scale, offset = 1 / (high - low), -low / (high - low)
-    return _looked_up(to_density(image), _srgb_of_density, scale, offset, out, plus=added)
+    return from_density(to_density(image), out, plus=added)
 
 
 def spread(plane: Mask, colour: Image | None = None) -> Image:

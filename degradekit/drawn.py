@@ -47,10 +47,10 @@ class Drawn:
             # What a step made is nobody's but ours; if it made anything.
             owned = given is None or not np.may_share_memory(photo.pixels, given)
             with timings.of(step.op):
-                photo = op(photo.given(owned), generator(step.seed), **step.values)
+                photo = op(photo.as_owned(owned), generator(step.seed), **step.values)
                 if number == len(steps) or steps[number][1].maker is not op.maker:
                     photo.make()  # Here, so that it counts as this op's time.
-        return photo.given(False)
+        return photo.as_owned(False)
 
     def to_json(self) -> str:
         """One line of canonical JSON."""

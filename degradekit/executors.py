@@ -148,7 +148,7 @@ def settle() -> None:
             system = ctypes.CDLL(None)
             system.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
             system.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
-            # Where this lay arrays will lie; none of it is used before that.
+            # Freed at once and never written to: the arrays to come will lie there.
             place = np.empty(HUGE_BYTES, np.uint8)
             start = -(-place.ctypes.data // HUGE_PAGE) * HUGE_PAGE
             length = (place.ctypes.data + HUGE_BYTES - start) // HUGE_PAGE * HUGE_PAGE

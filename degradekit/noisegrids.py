@@ -125,6 +125,7 @@ def hashed(rows: int, columns: int, keys: tuple[int, int]) -> Plane:
     numbers of 32 bits.
 
     So a grid with more points holds the smaller one, whatever way rounding made them differ.
+    What lies 65,536 rows or columns apart is alike.
     """
     numbers = _numbers()
     down, across = (

@@ -167,7 +167,7 @@ class Photo:
             _check(f"mask '{name}'", mask, (self.height, self.width))
         return self._but(masks=MappingProxyType(dict(masks)))
 
-    def given(self, owned: bool) -> Photo:
+    def as_owned(self, owned: bool) -> Photo:
         """The same photograph; ``owned`` if nobody else needs its pixels."""
         return self._but(owned=owned)
 

@@ -14,10 +14,9 @@ from degradekit.fields import Field, white_noise
 
 Values = NDArray[np.float64]
 
-#: The noises along a stroke: period in widths, the least in mm, and part of an octave. Pressure breaks; they
-#: are never shorter than a scan of 150 dpi can show, as finer ones would leave a hairline gray instead of
-#: broken. Grit has two octaves. The line sways.
-BREAKS, GRIT, FINE_GRIT, SWAY = range(4)
+#: The noises along a stroke: period in widths, the least in mm, and part of an octave. The first breaks the
+#: pressure, the next two are octaves of grit, by the last the line sways. They are never shorter than a scan
+#: of 150 dpi can show, as finer ones would leave a hairline gray instead of broken.
 PERIODS = np.array([(7.0, 1.4, 1.0), (1.5, 0.3, 1.0), (1.5, 0.3, 0.5), (0.6, 0.12, 1.0)])
 #: A blend of two knots has this part of their variance on average.
 BLENDED = 0.74
